@@ -1,6 +1,9 @@
 package arn
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Partition is a separate copy of AWS with its own accounts, regions and DNS
 // names. Nothing that one partition signs is valid in another.
@@ -13,24 +16,25 @@ type Partition struct {
 	regionPrefixes []string
 }
 
-// Partitions returns all partitions, the same order each time. The values are
-// those of botocore's partitions.json (botocore 1.43).
-func Partitions() []Partition {
-	return []Partition{
-		{"aws", "us-east-1", "amazonaws.com", "api.aws", []string{"us", "eu", "ap", "sa", "ca", "me", "af", "il", "mx"}},
-		{"aws-cn", "cn-northwest-1", "amazonaws.com.cn", "api.amazonwebservices.com.cn", []string{"cn"}},
-		{"aws-us-gov", "us-gov-west-1", "amazonaws.com", "api.aws", []string{"us-gov"}},
-		{"aws-iso", "us-iso-east-1", "c2s.ic.gov", "api.aws.ic.gov", []string{"us-iso"}},
-		{"aws-iso-b", "us-isob-east-1", "sc2s.sgov.gov", "api.aws.scloud", []string{"us-isob"}},
-		{"aws-iso-e", "eu-isoe-west-1", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk", []string{"eu-isoe"}},
-		{"aws-iso-f", "us-isof-south-1", "csp.hci.ic.gov", "api.aws.hci.ic.gov", []string{"us-isof"}},
-		{"aws-eusc", "eusc-de-east-1", "amazonaws.eu", "api.amazonwebservices.eu", []string{"eusc-de"}},
-	}
+// partitions are those of botocore's partitions.json (botocore 1.43). Nothing
+// changes them.
+var partitions = [...]Partition{
+	{"aws", "us-east-1", "amazonaws.com", "api.aws", []string{"us", "eu", "ap", "sa", "ca", "me", "af", "il", "mx"}},
+	{"aws-cn", "cn-northwest-1", "amazonaws.com.cn", "api.amazonwebservices.com.cn", []string{"cn"}},
+	{"aws-us-gov", "us-gov-west-1", "amazonaws.com", "api.aws", []string{"us-gov"}},
+	{"aws-iso", "us-iso-east-1", "c2s.ic.gov", "api.aws.ic.gov", []string{"us-iso"}},
+	{"aws-iso-b", "us-isob-east-1", "sc2s.sgov.gov", "api.aws.scloud", []string{"us-isob"}},
+	{"aws-iso-e", "eu-isoe-west-1", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk", []string{"eu-isoe"}},
+	{"aws-iso-f", "us-isof-south-1", "csp.hci.ic.gov", "api.aws.hci.ic.gov", []string{"us-isof"}},
+	{"aws-eusc", "eusc-de-east-1", "amazonaws.eu", "api.amazonwebservices.eu", []string{"eusc-de"}},
 }
+
+// Partitions returns all partitions, the same order each time.
+func Partitions() []Partition { return slices.Clone(partitions[:]) }
 
 // PartitionByID finds a partition by the name that ARNs use.
 func PartitionByID(id string) (Partition, bool) {
-	for _, p := range Partitions() {
+	for _, p := range partitions {
 		if p.ID == id {
 			return p, true
 		}
@@ -41,7 +45,7 @@ func PartitionByID(id string) (Partition, bool) {
 // PartitionOfRegion finds the partition that a region belongs to by the shape
 // of the region's name, so that regions newer than this program are known too.
 func PartitionOfRegion(region string) (Partition, bool) {
-	for _, p := range Partitions() {
+	for _, p := range partitions {
 		if p.hasRegion(region) {
 			return p, true
 		}

@@ -48,7 +48,7 @@ func ParseSTSHost(host string) (STSHost, bool) {
 	if !ok {
 		return STSHost{}, false
 	}
-	for _, p := range Partitions() {
+	for _, p := range partitions {
 		if !p.hasRegion(region) {
 			continue
 		}

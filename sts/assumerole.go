@@ -1,0 +1,210 @@
+package sts
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/eksauth/eksauth/arn"
+)
+
+const (
+	minDuration     = 900       // seconds
+	maxDuration     = 12 * 3600 // seconds, whatever a role says
+	defaultDuration = 3600      // seconds
+	// maxChained is how long a session may last that was made with another
+	// session's credentials.
+	maxChained = time.Hour
+)
+
+// assumeRoleInput is the input of AssumeRole, each part within its own bounds.
+type assumeRoleInput struct {
+	roleARN        string
+	sessionName    string
+	duration       time.Duration
+	externalID     string // "" when not given
+	sourceIdentity string // "" when not given
+	serialNumber   string
+	tokenCode      string
+	tags           []Tag
+}
+
+func readAssumeRole(p params) (assumeRoleInput, error) {
+	var v violations
+	in := assumeRoleInput{
+		roleARN:        v.required(p, "RoleArn", arnShape()),
+		sessionName:    v.required(p, "RoleSessionName", nameShape()),
+		duration:       time.Duration(v.integer(p, "DurationSeconds", minDuration, maxDuration, defaultDuration)) * time.Second,
+		externalID:     v.optional(p, "ExternalId", externalIDShape()),
+		sourceIdentity: v.optional(p, "SourceIdentity", nameShape()),
+		serialNumber:   v.optional(p, "SerialNumber", serialNumberShape()),
+		tokenCode:      v.optional(p, "TokenCode", tokenCodeShape()),
+		tags:           v.tags(p),
+	}
+	transitive := v.tagKeys(p)
+	if err := v.err(); err != nil {
+		return assumeRoleInput{}, err
+	}
+	if err := markTransitive(in.tags, transitive); err != nil {
+		return assumeRoleInput{}, err
+	}
+	return in, refuseRest(p)
+}
+
+// refuseRest refuses what an operation did not read. To ignore a restriction
+// that the caller asked for, or misspelt, would grant more than was asked.
+func refuseRest(p params) error {
+	p.takeEmpty("PolicyArns")
+	p.takeEmpty("ProvidedContexts")
+	for _, name := range p.left() {
+		if name == "Policy" || strings.HasPrefix(name, "PolicyArns.") {
+			return errParameter("Session policies (%s) are not supported here; a session without them could do more than you ask for", name)
+		}
+		return errParameter("The parameter %s is not known to this operation", clip(name))
+	}
+	return nil
+}
+
+// assumeRole gives the caller credentials for a role whose trust policy lets
+// the caller have them.
+//
+// Source: "AssumeRole" in the AWS STS API reference.
+func (h *Handler) assumeRole(ctx context.Context, q *request) ([]element, error) {
+	in, err := readAssumeRole(q.params)
+	if err != nil {
+		return nil, err
+	}
+	asked, err := parseRole(in.roleARN)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkCaller(q.caller, in); err != nil {
+		return nil, err
+	}
+	session, err := newRoleSession(q, in)
+	if err != nil {
+		return nil, err
+	}
+	role, err := h.trustedRole(ctx, q, asked, in, session)
+	if err != nil {
+		return nil, err
+	}
+	if in.duration > cmp.Or(role.MaxSessionDuration, defaultDuration*time.Second) {
+		return nil, errValidation("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+	}
+	return h.issue(q, role, in.sessionName, session)
+}
+
+// parseRole reads a role's ARN.
+func parseRole(s string) (arn.Principal, error) {
+	if _, err := arn.Parse(s); err != nil {
+		return arn.Principal{}, errRole(clip(s)+" is invalid", err)
+	}
+	role, err := arn.ParsePrincipal(s)
+	if err == nil && role.Kind != arn.Role {
+		err = fmt.Errorf("ARN %q names a %s", s, role.Kind)
+	}
+	if err != nil {
+		return arn.Principal{}, errRole("Request ARN is invalid", err)
+	}
+	return role, nil
+}
+
+// checkCaller refuses what no trust policy can allow.
+func checkCaller(c Caller, in assumeRoleInput) error {
+	if c.Identity.Kind == arn.Root {
+		return errDenied("Roles may not be assumed by root accounts.", "")
+	}
+	if (in.serialNumber == "") != (in.tokenCode == "") {
+		return errDenied("MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code.", "")
+	}
+	if in.serialNumber != "" {
+		return errDenied("MultiFactorAuthentication failed, unable to validate MFA code.  "+
+			"Please verify your MFA serial number is valid and associated with this user.", "there are no MFA devices here")
+	}
+	if c.Session != nil && in.duration > maxChained {
+		return errValidation("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
+	}
+	return nil
+}
+
+// newRoleSession is the session that the caller asks for, but for the role:
+// what was asked, and what the caller's own session passes on.
+func newRoleSession(q *request, in assumeRoleInput) (Session, error) {
+	now := q.at.UTC().Truncate(time.Second)
+	session := Session{
+		Issued:         now,
+		Expires:        now.Add(in.duration),
+		Chained:        q.caller.Session != nil,
+		SourceIdentity: in.sourceIdentity,
+		Tags:           in.tags,
+	}
+	from := q.caller.Session
+	if from == nil {
+		return session, nil
+	}
+	if from.SourceIdentity != "" {
+		if in.sourceIdentity != "" && in.sourceIdentity != from.SourceIdentity {
+			return Session{}, q.notAuthorized("sts:SetSourceIdentity", in.roleARN,
+				fmt.Sprintf("the caller's session has the source identity %q, which cannot be changed", from.SourceIdentity))
+		}
+		session.SourceIdentity = from.SourceIdentity
+	}
+	var err error
+	session.Tags, err = inheritTags(from.Tags, in.tags)
+	return session, err
+}
+
+// issue makes the credentials of a session of the role under a name, and seals
+// them.
+func (h *Handler) issue(q *request, role Role, name string, session Session) ([]element, error) {
+	session.Role = role.Principal
+	session.Identity = arn.Identity{
+		Principal: arn.Principal{
+			Kind:      arn.AssumedRole,
+			Partition: role.Principal.Partition,
+			AccountID: role.Principal.AccountID,
+			Name:      role.Principal.Name,
+			Session:   name,
+		},
+		UserID:      role.ID,
+		AccessKeyID: newAccessKeyID(),
+	}
+	secret := newSecret()
+	token, err := h.Auth.Sessions.Seal(session, secret)
+	if errors.Is(err, ErrSessionTooLarge) {
+		return nil, errPackedTooLarge()
+	}
+	if err != nil {
+		return nil, errInternal("%v", err)
+	}
+	identity := session.Identity
+	q.notes = []slog.Attr{
+		slog.String("session", identity.Principal.String()),
+		slog.String("sessionAccessKeyId", identity.AccessKeyID),
+		slog.Time("expires", session.Expires),
+	}
+	result := []element{
+		{"AssumedRoleUser", []element{
+			{"AssumedRoleId", identity.UserID + ":" + name},
+			{"Arn", identity.Principal.String()},
+		}},
+		{"Credentials", []element{
+			{"AccessKeyId", identity.AccessKeyID},
+			{"SecretAccessKey", secret},
+			{"SessionToken", token},
+			{"Expiration", session.Expires},
+		}},
+	}
+	if len(session.Tags) > 0 {
+		result = append(result, element{"PackedPolicySize", (100*len(token) + MaxSessionToken - 1) / MaxSessionToken})
+	}
+	if session.SourceIdentity != "" {
+		result = append(result, element{"SourceIdentity", session.SourceIdentity})
+	}
+	return result, nil
+}

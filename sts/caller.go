@@ -1,0 +1,66 @@
+package sts
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/eksauth/eksauth/arn"
+	"github.com/eksauth/eksauth/iam"
+)
+
+// Caller is who signed a request.
+type Caller struct {
+	Identity arn.Identity
+	// Session is nil when the request was signed with a long-term key.
+	Session *Session
+	Region  string // that the request was signed for
+}
+
+// UserID is aws:userid: the unique id, and of a role session its name too.
+func (c Caller) UserID() string {
+	if c.Identity.Kind == arn.AssumedRole {
+		return c.Identity.UserID + ":" + c.Identity.Session
+	}
+	return c.Identity.UserID
+}
+
+// Policy is the caller as policies see it.
+func (c Caller) Policy() iam.Caller {
+	caller := iam.Caller{Identity: c.Identity}
+	if c.Session != nil {
+		caller.RolePath = c.Session.Role.Path
+	}
+	return caller
+}
+
+// Context are the global condition keys of a request of this caller's at a time.
+// Keys that AWS leaves out are left out: aws:username of role sessions,
+// aws:MultiFactorAuthPresent and aws:TokenIssueTime of long-term keys.
+//
+// Source: "AWS global condition context keys" in the IAM user guide.
+func (c Caller) Context(r *http.Request, now time.Time) iam.Context {
+	var facts iam.Context
+	facts.SetPrincipal(c.Policy())
+	facts.Set("aws:PrincipalIsAWSService", "false")
+	facts.Set("aws:ViaAWSService", "false")
+	facts.Set("aws:RequestedRegion", c.Region)
+	facts.Set("aws:CurrentTime", now.UTC().Format(time.RFC3339))
+	facts.Set("aws:EpochTime", strconv.FormatInt(now.Unix(), 10))
+	facts.Set("aws:SecureTransport", strconv.FormatBool(r.TLS != nil))
+	if ip := sourceIP(r); ip != "" {
+		facts.Set("aws:SourceIp", ip)
+	}
+	if c.Session == nil {
+		return facts
+	}
+	facts.Set("aws:MultiFactorAuthPresent", "false") // no session here is made with MFA
+	facts.Set("aws:TokenIssueTime", c.Session.Issued.UTC().Format(time.RFC3339))
+	if c.Session.SourceIdentity != "" {
+		facts.Set("aws:SourceIdentity", c.Session.SourceIdentity)
+	}
+	for _, t := range c.Session.Tags {
+		facts.Set("aws:PrincipalTag/"+t.Key, t.Value)
+	}
+	return facts
+}

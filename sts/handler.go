@@ -1,0 +1,130 @@
+package sts
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+)
+
+// Handler is the STS API. It looks at the method, the query and the body; the
+// path is left to whoever mounts it. Both fields are needed.
+//
+// Each refusal is one line in the log, at level warn, with the true reason; each
+// success one at level debug, or info when it issues credentials. No line has a
+// secret, a token or a signature in it.
+type Handler struct {
+	Auth *Authenticator
+	Log  *slog.Logger
+}
+
+// operation is one action of the API.
+type operation struct {
+	run    func(*Handler, context.Context, *request) ([]element, error)
+	issues bool // credentials
+}
+
+func findOperation(action, version string) (operation, bool) {
+	if version != apiVersion {
+		return operation{}, false
+	}
+	switch action {
+	case "GetCallerIdentity":
+		return operation{run: (*Handler).getCallerIdentity}, true
+	case "AssumeRole":
+		return operation{run: (*Handler).assumeRole, issues: true}, true
+	}
+	return operation{}, false
+}
+
+// ServeHTTP answers one request. Whatever goes wrong inside is answered as
+// InternalFailure.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	q := &request{http: r, id: newRequestID(), at: h.Auth.Now(), asJSON: wantsJSON(r.Header)}
+	result, err := h.serve(w, q)
+	if err == nil {
+		respond(w, http.StatusOK, q.id, answer(q.action, q.id, result), q.asJSON)
+		return
+	}
+	refused := new(Error)
+	if !errors.As(err, &refused) {
+		refused = errInternal("%v", err)
+	}
+	h.logRefusal(q, refused)
+	respond(w, refused.Status, q.id, refusal(refused, q.id), q.asJSON)
+}
+
+func (h *Handler) serve(w http.ResponseWriter, q *request) (result []element, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			result, err = nil, errInternal("panic: %v\n%s", v, debug.Stack())
+		}
+	}()
+	if err := q.read(w); err != nil {
+		return nil, err
+	}
+	if q.action == "" {
+		return nil, errMissingAction()
+	}
+	op, ok := findOperation(q.action, q.version)
+	if !ok {
+		return nil, errAction(q.action, q.version)
+	}
+	ctx := q.http.Context()
+	q.caller, err = h.Auth.Authenticate(q.http, q.body, "sts")
+	if err != nil {
+		return nil, err
+	}
+	result, err = op.run(h, ctx, q)
+	if err == nil {
+		h.logSuccess(q, op)
+	}
+	return result, err
+}
+
+func (h *Handler) logRefusal(q *request, e *Error) {
+	attrs := append(q.attrs(), slog.String("code", e.Code), slog.String("answer", e.Message), slog.String("reason", cmp.Or(e.Reason, "as answered")))
+	level := slog.LevelWarn
+	if e.Status >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	h.Log.LogAttrs(q.http.Context(), level, "sts refused", attrs...)
+}
+
+func (h *Handler) logSuccess(q *request, op operation) {
+	level := slog.LevelDebug
+	if op.issues {
+		level = slog.LevelInfo
+	}
+	// Asking first saves GetCallerIdentity, the hot one, the work.
+	if ctx := q.http.Context(); h.Log.Enabled(ctx, level) {
+		h.Log.LogAttrs(ctx, level, "sts answered", append(q.attrs(), q.notes...)...)
+	}
+}
+
+func (q *request) attrs() []slog.Attr {
+	attrs := []slog.Attr{
+		slog.String("requestId", q.id),
+		slog.String("action", clip(q.action)),
+		slog.String("source", sourceIP(q.http)),
+	}
+	if q.caller.Identity.Kind != 0 {
+		attrs = append(attrs,
+			slog.String("principal", q.caller.Identity.Principal.String()),
+			slog.String("accessKeyId", q.caller.Identity.AccessKeyID))
+	}
+	return attrs
+}
+
+// sourceIP is the address that the request came from, without the port; "" when
+// it is not known.
+func sourceIP(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return ""
+	}
+	return host
+}

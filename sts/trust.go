@@ -1,0 +1,96 @@
+package sts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/eksauth/eksauth/arn"
+	"github.com/eksauth/eksauth/iam"
+)
+
+// trustedRole finds the role that was asked for and the permission to make this
+// session of it. From outside, a role that does not exist looks like one that
+// does not trust the caller.
+func (h *Handler) trustedRole(ctx context.Context, q *request, asked arn.Principal, in assumeRoleInput, session Session) (Role, error) {
+	role, err := h.Auth.Directory.Role(ctx, asked)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return Role{}, errInternal("look up role %s: %v", asked, err)
+	}
+	if err != nil {
+		return Role{}, q.notAuthorized("sts:AssumeRole", asked.String(), "the role does not exist")
+	}
+	if role.Principal != asked {
+		return Role{}, q.notAuthorized("sts:AssumeRole", asked.String(), "the role's ARN is "+role.Principal.String())
+	}
+	facts := q.sessionContext(in, session)
+	for _, action := range neededActions(session) {
+		if err := q.permit(role, action, facts); err != nil {
+			return Role{}, err
+		}
+	}
+	return role, nil
+}
+
+// neededActions are what a caller must be allowed, all of it, to make a session.
+//
+// Source: "Pass session tags in AWS STS" and "Monitor and control actions taken
+// with assumed roles" in the IAM user guide.
+func neededActions(session Session) []string {
+	actions := []string{"sts:AssumeRole"}
+	if len(session.Tags) > 0 {
+		actions = append(actions, "sts:TagSession")
+	}
+	if session.SourceIdentity != "" {
+		actions = append(actions, "sts:SetSourceIdentity")
+	}
+	return actions
+}
+
+// permit asks the role's trust policy, which alone decides: the caller's identity
+// policies are not asked, not even where the decision's Via says that the trust
+// policy names the account and leaves the rest to it.
+func (q *request) permit(role Role, action string, facts iam.Context) error {
+	decision := iam.Evaluate(role.TrustPolicy, iam.Request{
+		Action:   action,
+		Resource: role.Principal.String(),
+		Caller:   q.caller.Policy(),
+		Context:  facts,
+	})
+	if !decision.Allowed() {
+		return q.notAuthorized(action, role.Principal.String(), decision.String())
+	}
+	return nil
+}
+
+// notAuthorized is AWS's answer to every reason for a refusal.
+func (q *request) notAuthorized(action, resource, reason string) *Error {
+	return errDenied(fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s",
+		q.caller.Identity.Principal, action, clip(resource)), reason)
+}
+
+// sessionContext are the condition keys of a request for a role session.
+//
+// Source: "IAM and AWS STS condition context keys" and "AWS global condition
+// context keys" in the IAM user guide.
+func (q *request) sessionContext(in assumeRoleInput, session Session) iam.Context {
+	facts := q.caller.Context(q.http, q.at)
+	facts.Set("sts:RoleSessionName", in.sessionName)
+	if in.externalID != "" {
+		facts.Set("sts:ExternalId", in.externalID)
+	}
+	if session.SourceIdentity != "" {
+		facts.Set("sts:SourceIdentity", session.SourceIdentity)
+	}
+	var keys, transitive []string
+	for _, t := range session.Tags {
+		facts.Set("aws:RequestTag/"+t.Key, t.Value)
+		keys = append(keys, t.Key)
+		if t.Transitive {
+			transitive = append(transitive, t.Key)
+		}
+	}
+	facts.Set("aws:TagKeys", keys...)
+	facts.Set("sts:TransitiveTagKeys", transitive...)
+	return facts
+}
