@@ -1,0 +1,211 @@
+package awsauth
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Source declares a source of mappings to Live.
+type Source struct {
+	Name string // such as EKSConfigMap
+	// ReservedPrefixes are username prefixes that its mappings may not give.
+	ReservedPrefixes []string
+}
+
+// Live holds the current Table while its sources change. Table, State and
+// Ready never block and may be called from anywhere; Update and Missing may be
+// called from anywhere as well, and take turns.
+//
+// A key that cannot be read any more keeps the entries of the last document in
+// which it could, so that a slip in an edit locks nobody out. A source that has
+// not been read even once is not taken for an empty one.
+type Live struct {
+	// Now is the clock; time.Now if nil. Set it before the first update.
+	Now func() time.Time
+	// OnChange is told of every change of a source's entries, faults or
+	// presence, after the table has been replaced. It may ask for Table and
+	// State, but must not update. Set it before the first update.
+	OnChange func(SourceState)
+
+	mu      sync.Mutex
+	sources []*liveSource // in the order in which they are searched
+
+	current atomic.Pointer[snapshot]
+}
+
+type liveSource struct {
+	Source
+	said  Document // the last document
+	used  Document // with the entries of earlier documents where said is broken
+	state SourceState
+}
+
+// snapshot is one state of everything, replaced as a whole.
+type snapshot struct {
+	table  *Table
+	states []SourceState
+	ready  bool
+}
+
+// SourceState is how a source is doing.
+type SourceState struct {
+	Name    string
+	Synced  bool      // it has been read, or found missing, at least once
+	Missing bool      // it does not exist now; its last entries stay in use
+	Entries int       // in use
+	Broken  []string  // keys that cannot be read now
+	Stale   []string  // keys whose entries in use are of an earlier document
+	Updated time.Time // of the last document; zero if there was none
+	// LastGood is the time of the last document without broken keys; zero if
+	// there was none.
+	LastGood time.Time
+	// Faults of the last document, and of its entries beside those of other
+	// sources. Read only.
+	Faults []Fault
+}
+
+// NewLive declares the sources, in the order in which they are searched.
+func NewLive(sources ...Source) *Live {
+	l := &Live{}
+	for _, s := range sources {
+		l.sources = append(l.sources, &liveSource{Source: s, state: SourceState{Name: s.Name}})
+	}
+	l.publish()
+	return l
+}
+
+// Table is the current table. Until every source has been read it decides only
+// what the sources before the first unread one decide alone, and answers with
+// a *NotReadyError otherwise.
+func (l *Live) Table() *Table { return l.current.Load().table }
+
+// State tells how each source is doing, in order.
+func (l *Live) State() []SourceState { return slices.Clone(l.current.Load().states) }
+
+// Ready reports whether every source has been read, or found missing, once.
+func (l *Live) Ready() bool { return l.current.Load().ready }
+
+// Update takes a source's new document into use. The error says that the
+// source has not been declared.
+func (l *Live) Update(source string, doc Document) error {
+	return l.change(source, func(s *liveSource, now time.Time) bool {
+		same := s.state.Synced && !s.state.Missing && reflect.DeepEqual(s.said, doc)
+		s.update(doc, now)
+		return !same
+	})
+}
+
+// Missing says that a source does not exist: its ConfigMap was deleted, or was
+// never there. The entries of its last document, if there was one, stay in use.
+func (l *Live) Missing(source string) error {
+	return l.change(source, func(s *liveSource, _ time.Time) bool {
+		same := s.state.Synced && s.state.Missing
+		s.missing()
+		return !same
+	})
+}
+
+func (l *Live) change(source string, apply func(*liveSource, time.Time) bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := slices.IndexFunc(l.sources, func(s *liveSource) bool { return s.Name == source })
+	if i < 0 {
+		return fmt.Errorf("mappings: source %q is not one of those declared", source)
+	}
+	now := time.Now
+	if l.Now != nil {
+		now = l.Now
+	}
+	if !apply(l.sources[i], now()) {
+		l.publishTimes()
+		return nil
+	}
+	l.publish()
+	if l.OnChange != nil {
+		l.OnChange(l.current.Load().states[i])
+	}
+	return nil
+}
+
+func (s *liveSource) update(doc Document, now time.Time) {
+	used := doc
+	used.ReservedPrefixes = s.ReservedPrefixes
+	if len(doc.Broken) > 0 {
+		used.Entries = mergeBroken(doc, s.used)
+	}
+	s.said, s.used = doc, used
+	st := &s.state
+	st.Synced, st.Missing, st.Updated, st.Entries = true, false, now, len(used.Entries)
+	st.Broken = slices.Clone(doc.Broken)
+	if len(doc.Broken) == 0 {
+		st.LastGood = now
+	}
+	st.Stale = keysOf(used.Entries, func(key string) bool { return slices.Contains(doc.Broken, key) })
+}
+
+func (s *liveSource) missing() {
+	s.state.Synced, s.state.Missing = true, true
+	s.state.Stale = keysOf(s.used.Entries, func(string) bool { return true })
+}
+
+// mergeBroken takes the entries of broken keys from the document before.
+func mergeBroken(doc, before Document) []Entry {
+	entries := slices.DeleteFunc(slices.Clone(doc.Entries), func(e Entry) bool { return slices.Contains(doc.Broken, e.Key) })
+	for _, e := range before.Entries {
+		if slices.Contains(doc.Broken, e.Key) {
+			entries = append(entries, e)
+		}
+	}
+	sortEntries(entries)
+	return entries
+}
+
+// keysOf lists the keys that entries have and that are wanted, in order.
+func keysOf(entries []Entry, want func(string) bool) []string {
+	var list []string
+	for _, e := range entries {
+		if want(e.Key) && !slices.Contains(list, e.Key) {
+			list = append(list, e.Key)
+		}
+	}
+	return list
+}
+
+// publish replaces the table and the states.
+func (l *Live) publish() {
+	var docs []Document
+	pending := ""
+	for _, s := range l.sources {
+		if !s.state.Synced {
+			pending = s.Name
+			break
+		}
+		docs = append(docs, s.used)
+	}
+	t := NewTable(docs...)
+	t.pending = pending
+	for _, s := range l.sources {
+		s.state.Faults = slices.Clone(s.said.Faults)
+		for _, f := range t.faults {
+			if f.Source == s.Name {
+				s.state.Faults = append(s.state.Faults, f)
+			}
+		}
+	}
+	l.store(t)
+}
+
+// publishTimes replaces the states only.
+func (l *Live) publishTimes() { l.store(l.current.Load().table) }
+
+func (l *Live) store(t *Table) {
+	snap := &snapshot{table: t, ready: t.pending == ""}
+	for _, s := range l.sources {
+		snap.states = append(snap.states, s.state)
+	}
+	l.current.Store(snap)
+}
