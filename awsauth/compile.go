@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/eksauth/eksauth/arn"
 )
@@ -108,10 +109,12 @@ func (n *notes) checkKey(r rule) {
 }
 
 // permissionSetName is the pattern of the CreatePermissionSet API.
-var permissionSetName = regexp.MustCompile(`^[\w+=,.@-]{1,32}$`)
+// It is compiled at the first use: eksauth starts for every kubectl command, and
+// hardly any of them reads mappings.
+var permissionSetName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[\w+=,.@-]{1,32}$`) })
 
 func (n *notes) compileSSO(s *SSO) {
-	if !permissionSetName.MatchString(s.PermissionSetName) {
+	if !permissionSetName().MatchString(s.PermissionSetName) {
 		n.fail("give the permission set's name, as IAM Identity Center shows it", "sso has no valid permissionSetName, but %s", quote(s.PermissionSetName))
 	}
 	if !arn.IsAccountID(s.AccountID) {

@@ -25,9 +25,11 @@ type Inspection struct {
 	Faults []string `json:"faults"`
 }
 
-// Inspect takes a token apart for a person, naming everything wrong with it.
-// ok is false if so little of it is readable that only Faults are given.
-func Inspect(raw string, now time.Time) (in Inspection, ok bool) {
+// Inspect takes a token apart for a person, naming everything for which v would
+// refuse it before asking STS. Of v, the clock and the endpoint count; the
+// partition is the token's own. ok is false if so little of the token is
+// readable that only Faults are given.
+func (v *Verifier) Inspect(raw string) (in Inspection, ok bool) {
 	req, faults := parse(raw)
 	in.Faults = []string{}
 	for _, f := range faults {
@@ -46,8 +48,8 @@ func Inspect(raw string, now time.Time) (in Inspection, ok bool) {
 	in.Partition, in.Endpoint = host.Partition, endpointName(host, known)
 	if !req.Date.IsZero() {
 		in.Expiry = req.Expiry()
-		v := Verifier{Partition: host.Partition, Now: func() time.Time { return now }}
-		if err := v.check(req); err != nil {
+		local := Verifier{Partition: host.Partition, Endpoint: v.Endpoint, Now: v.Now}
+		if err := local.check(req); err != nil {
 			in.Faults = append(in.Faults, err.Error())
 		}
 	}

@@ -1,0 +1,178 @@
+package awslocal
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// Apply makes the store what the world says, all of it or, when it fails,
+// nothing. Objects that the world does not name are removed. Those that were
+// there already keep what was generated for them: ids, access keys, times of
+// creation; and clusters their endpoints, unless the world has its own.
+//
+// A world with faults is a *WorldError.
+func (s *Store) Apply(w *World) error {
+	if err := w.Validate(); err != nil {
+		return err
+	}
+	return s.db.Update(func(tx *bbolt.Tx) error {
+		old, err := load(tx)
+		if err != nil {
+			return err
+		}
+		m := newMerger(w, old, s.now().UTC().Truncate(time.Second))
+		for i := range w.Accounts {
+			m.account(&w.Accounts[i], i)
+		}
+		return m.next.save(tx)
+	})
+}
+
+// Empty reports whether the store has nothing: no world was ever applied.
+func (s *Store) Empty() (bool, error) {
+	empty := false
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		accounts, err := accountTable.all(tx)
+		empty = len(accounts) == 0
+		return err
+	})
+	return empty, err
+}
+
+// merger makes the next state of a world and the state before.
+type merger struct {
+	old, next *state
+	now       time.Time
+	generated map[string][]keyRecord // of the state before, by owner, in order
+	taken     map[string]bool        // ids that the world gives to somebody
+}
+
+func newMerger(w *World, old *state, now time.Time) *merger {
+	m := &merger{old: old, next: newState(), now: now, generated: map[string][]keyRecord{}, taken: map[string]bool{}}
+	for _, a := range w.Accounts {
+		m.take(a.RootAccessKeys)
+		for _, u := range a.Users {
+			m.taken[u.ID] = true
+			m.take(u.AccessKeys)
+		}
+		for _, r := range a.Roles {
+			m.taken[r.ID] = true
+		}
+	}
+	for _, k := range inOrder(old.keys, func(k keyRecord) int { return k.Order }) {
+		if k.Generated && !m.taken[k.ID] {
+			m.generated[k.owner()] = append(m.generated[k.owner()], k)
+		}
+	}
+	return m
+}
+
+func (m *merger) take(keys AccessKeys) {
+	for _, k := range keys {
+		m.taken[k.ID] = true
+	}
+}
+
+func (m *merger) account(a *Account, order int) {
+	m.next.accounts[a.ID] = accountRecord{ID: a.ID, Alias: a.Alias, Partition: a.partition(), Order: order}
+	m.accessKeys(a.RootAccessKeys, a.ID, "")
+	for i := range a.Users {
+		m.user(&a.Users[i], a.ID, i)
+	}
+	for i := range a.Roles {
+		m.role(&a.Roles[i], a.ID, i)
+	}
+	for i := range a.Clusters {
+		m.cluster(&a.Clusters[i], a.ID, i)
+	}
+}
+
+func (m *merger) user(u *User, account string, order int) {
+	key := nameKey(account, u.Name)
+	old, there := m.old.users[key]
+	m.next.users[key] = userRecord{
+		Account: account, Name: u.Name, Path: orSlash(u.Path), Order: order,
+		ID:      m.uniqueID(u.ID, old.ID, userIDPrefix),
+		Created: m.created(old.Created, there),
+	}
+	keys := u.AccessKeys
+	if keys == nil {
+		keys = AccessKeys{{}}
+	}
+	m.accessKeys(keys, account, u.Name)
+}
+
+func (m *merger) role(r *Role, account string, order int) {
+	key := nameKey(account, r.Name)
+	old, there := m.old.roles[key]
+	m.next.roles[key] = roleRecord{
+		Account: account, Name: r.Name, Path: orSlash(r.Path), Order: order,
+		ID:                 m.uniqueID(r.ID, old.ID, roleIDPrefix),
+		TrustPolicy:        r.TrustPolicy,
+		MaxSessionDuration: cmp.Or(r.MaxSessionDuration, defaultMaxSessionDuration),
+		Created:            m.created(old.Created, there),
+	}
+}
+
+// uniqueID is the id that is given, or that was there, or a new one.
+func (m *merger) uniqueID(given, old, prefix string) string {
+	switch {
+	case given != "":
+		return given
+	case old != "" && !m.taken[old]:
+		return old
+	}
+	return newUniqueID(prefix)
+}
+
+func (m *merger) created(old time.Time, there bool) time.Time {
+	if there {
+		return old
+	}
+	return m.now
+}
+
+func (m *merger) accessKeys(keys AccessKeys, account, user string) {
+	for i, k := range keys {
+		record := keyRecord{ID: k.ID, Secret: k.Secret, Account: account, User: user, Created: m.now}
+		if k.ID == "" {
+			record = m.generatedKey(record)
+		} else if old, there := m.old.keys[k.ID]; there && old.owner() == record.owner() && old.Secret == k.Secret {
+			record = old
+		}
+		record.User, record.Active, record.Order = user, k.Status != Inactive, i
+		m.next.keys[record.ID] = record
+	}
+}
+
+// generatedKey is the owner's next key that was generated before, or a new one.
+func (m *merger) generatedKey(blank keyRecord) keyRecord {
+	owner := blank.owner()
+	if kept := m.generated[owner]; len(kept) > 0 {
+		m.generated[owner] = kept[1:]
+		return kept[0]
+	}
+	blank.ID, blank.Secret, blank.Generated = newAccessKeyID(), newSecret(), true
+	return blank
+}
+
+func (m *merger) cluster(c *Cluster, account string, order int) {
+	key := clusterKey(account, c.Region, c.Name)
+	old, there := m.old.clusters[key]
+	record := clusterRecord{
+		Account: account, Region: c.Region, Name: c.Name, Version: c.Version, Order: order,
+		Endpoint: c.Endpoint, OIDCIssuer: c.OIDCIssuer,
+		AuthenticationMode: cmp.Or(c.AuthenticationMode, defaultAuthenticationMode),
+		MapRoles:           slices.Clone(c.MapRoles), MapUsers: slices.Clone(c.MapUsers), MapAccounts: slices.Clone(c.MapAccounts),
+		Created: m.created(old.Created, there),
+	}
+	record.CertificateAuthority, _ = certificates(c.CertificateAuthority) // checked before
+	if c.Endpoint == "" && strings.TrimSpace(c.CertificateAuthority) == "" {
+		record.Endpoint, record.CertificateAuthority = old.Endpoint, old.CertificateAuthority
+	}
+	m.next.clusters[key] = record
+}

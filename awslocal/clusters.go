@@ -1,0 +1,163 @@
+package awslocal
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/eksauth/eksauth/arn"
+	"github.com/eksauth/eksauth/sts"
+)
+
+// PlacedCluster is a cluster with what follows from where it is. Its defaults
+// are filled in.
+type PlacedCluster struct {
+	Cluster
+	AccountID string
+	Partition string
+	Created   time.Time
+}
+
+// ARN is arn:PARTITION:eks:REGION:ACCOUNT:cluster/NAME.
+func (c PlacedCluster) ARN() arn.ARN {
+	return arn.ARN{Partition: c.Partition, Service: "eks", Region: c.Region, AccountID: c.AccountID, Resource: "cluster/" + c.Name}
+}
+
+// place fills in what a record does not say.
+func (c clusterRecord) place(tx *bbolt.Tx) (PlacedCluster, error) {
+	account, err := accountOf(tx, c.Account)
+	if err != nil {
+		return PlacedCluster{}, err
+	}
+	placed := PlacedCluster{Cluster: c.cluster(), AccountID: c.Account, Partition: account.Partition, Created: c.Created}
+	placed.AuthenticationMode = c.AuthenticationMode
+	return placed, nil
+}
+
+// Clusters are all clusters, in the order of the world file: by account, and
+// within one as they stand there.
+func (s *Store) Clusters() ([]PlacedCluster, error) {
+	var list []PlacedCluster
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		records, err := clusterTable.all(tx)
+		if err != nil {
+			return err
+		}
+		accounts, err := accountTable.all(tx)
+		if err != nil {
+			return err
+		}
+		ordered := inOrder(records, func(c clusterRecord) int { return c.Order })
+		slices.SortStableFunc(ordered, func(a, b clusterRecord) int {
+			return cmp.Compare(accounts[a.Account].Order, accounts[b.Account].Order)
+		})
+		for _, c := range ordered {
+			placed, err := c.place(tx)
+			if err != nil {
+				return err
+			}
+			list = append(list, placed)
+		}
+		return nil
+	})
+	return list, err
+}
+
+// Cluster finds a cluster by its ARN, or by its name if only one has it.
+// sts.ErrNotFound says that there is none.
+func (s *Store) Cluster(nameOrARN string) (PlacedCluster, error) {
+	all, err := s.Clusters()
+	if err != nil {
+		return PlacedCluster{}, err
+	}
+	var found []PlacedCluster
+	for _, c := range all {
+		if c.Name == nameOrARN || c.ARN().String() == nameOrARN {
+			found = append(found, c)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return PlacedCluster{}, fmt.Errorf("cluster %s: %w", quote(nameOrARN), sts.ErrNotFound)
+	case 1:
+		return found[0], nil
+	}
+	return PlacedCluster{}, fmt.Errorf("there are %d clusters called %s: name one by its ARN, such as %s", len(found), quote(nameOrARN), found[0].ARN())
+}
+
+// SetClusterEndpoint says where a cluster's API server is now, and by which CA
+// it is to be known (PEM, or base64 of PEM). Both empty say that it is nowhere.
+// The cluster is named as in Cluster.
+func (s *Store) SetClusterEndpoint(nameOrARN, endpoint, ca string) error {
+	if endpoint != "" {
+		if err := checkURL(endpoint); err != nil {
+			return fmt.Errorf("endpoint of cluster %s: %w", nameOrARN, err)
+		}
+	}
+	ca, err := certificates(ca)
+	if err != nil {
+		return fmt.Errorf("certificate authority of cluster %s: %w", nameOrARN, err)
+	}
+	c, err := s.Cluster(nameOrARN)
+	if err != nil {
+		return err
+	}
+	return s.db.Update(func(tx *bbolt.Tx) error {
+		key := clusterKey(c.AccountID, c.Region, c.Name)
+		record, found, err := clusterTable.get(tx, key)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return errors.New("the cluster is gone")
+		}
+		record.Endpoint, record.CertificateAuthority = endpoint, ca
+		return clusterTable.put(tx, key, record)
+	})
+}
+
+// describeCluster finds the cluster of an account and a region by its name.
+func (s *Store) describeCluster(account, region, name string) (PlacedCluster, error) {
+	var placed PlacedCluster
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		record, found, err := clusterTable.get(tx, clusterKey(account, region, name))
+		if err != nil {
+			return err
+		}
+		if !found {
+			return sts.ErrNotFound
+		}
+		placed, err = record.place(tx)
+		return err
+	})
+	return placed, err
+}
+
+// listClusters returns up to limit names, sorted, of an account's clusters in a
+// region, from those that come after a name; more says that there are others.
+func (s *Store) listClusters(account, region, after string, limit int) (names []string, more bool, err error) {
+	prefix := clusterKey(account, region, "")
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		cursor := tx.Bucket([]byte(clusterTable)).Cursor()
+		for key, _ := cursor.Seek([]byte(prefix + after)); key != nil; key, _ = cursor.Next() {
+			name, ours := strings.CutPrefix(string(key), prefix)
+			if !ours {
+				break
+			}
+			if name == after {
+				continue
+			}
+			if more = len(names) == limit; more {
+				break
+			}
+			names = append(names, name)
+		}
+		return nil
+	})
+	return names, more, err
+}

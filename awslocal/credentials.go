@@ -1,0 +1,80 @@
+package awslocal
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+
+	"github.com/eksauth/eksauth/arn"
+	"github.com/eksauth/eksauth/internal/atomicfile"
+	"github.com/eksauth/eksauth/sts"
+)
+
+// CredentialsFile is the name of the shared credentials file in a data
+// directory: a profile for each user who has an active access key.
+const CredentialsFile = "credentials"
+
+// Users are all users, in the order of the world file.
+func (s *Store) Users() ([]arn.Principal, error) {
+	w, err := s.World()
+	if err != nil {
+		return nil, err
+	}
+	var users []arn.Principal
+	for _, a := range w.Accounts {
+		for _, u := range a.Users {
+			users = append(users, arn.Principal{Kind: arn.User, Partition: a.partition(), AccountID: a.ID, Path: orSlash(u.Path), Name: u.Name})
+		}
+	}
+	return users, nil
+}
+
+// Roles are all roles, in the order of the world file.
+func (s *Store) Roles() ([]arn.Principal, error) {
+	w, err := s.World()
+	if err != nil {
+		return nil, err
+	}
+	var roles []arn.Principal
+	for _, a := range w.Accounts {
+		for _, r := range a.Roles {
+			roles = append(roles, arn.Principal{Kind: arn.Role, Partition: a.partition(), AccountID: a.ID, Path: orSlash(r.Path), Name: r.Name})
+		}
+	}
+	return roles, nil
+}
+
+// ProfileName is how the credentials file calls a user: by name, or by account
+// and name if several accounts have the name.
+func ProfileName(user arn.Principal, all []arn.Principal) string {
+	for _, other := range all {
+		if other.Name == user.Name && other.AccountID != user.AccountID {
+			return user.AccountID + "." + user.Name
+		}
+	}
+	return user.Name
+}
+
+// WriteCredentials writes the file CredentialsFile in the data directory,
+// readable by its owner only. It has the secret keys of all users in it.
+func (s *Store) WriteCredentials() error {
+	users, err := s.Users()
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	b.WriteString("# The users of the local AWS: eksauth --profile NAME …, aws --profile NAME …\n")
+	for _, user := range users {
+		c, err := s.Credentials(user)
+		if errors.Is(err, sts.ErrNotFound) {
+			continue // without an active key
+		}
+		if err != nil {
+			return err
+		}
+		// Neither IAM names nor keys can have a character that means something here.
+		b.WriteString("\n[" + ProfileName(user, users) + "]\n")
+		b.WriteString("aws_access_key_id = " + c.AccessKeyID + "\naws_secret_access_key = " + c.SecretAccessKey + "\n")
+	}
+	return atomicfile.Write(filepath.Join(s.dir, CredentialsFile), []byte(b.String()), 0o600)
+}

@@ -1,0 +1,142 @@
+package awslocal
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/eksauth/eksauth/arn"
+	"github.com/eksauth/eksauth/iam"
+	"github.com/eksauth/eksauth/sigv4"
+	"github.com/eksauth/eksauth/sts"
+)
+
+var _ sts.Directory = (*Store)(nil)
+
+// AccessKey finds a long-term access key, with its owner as they are now.
+func (s *Store) AccessKey(_ context.Context, id string) (key sts.AccessKey, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		key, err = s.memo.at(tx).accessKey(tx, id)
+		return err
+	})
+	return key, err
+}
+
+func findAccessKey(tx *bbolt.Tx, id string) (sts.AccessKey, error) {
+	record, found, err := keyTable.get(tx, id)
+	if err != nil {
+		return sts.AccessKey{}, err
+	}
+	if !found {
+		return sts.AccessKey{}, fmt.Errorf("access key %s: %w", id, sts.ErrNotFound)
+	}
+	owner, err := record.identity(tx)
+	return sts.AccessKey{Secret: string(record.Secret), Active: record.Active, Owner: owner}, err
+}
+
+// identity is the owner of a key.
+func (k keyRecord) identity(tx *bbolt.Tx) (arn.Identity, error) {
+	account, err := accountOf(tx, k.Account)
+	if err != nil {
+		return arn.Identity{}, err
+	}
+	if k.User == "" {
+		root := arn.Principal{Kind: arn.Root, Partition: account.Partition, AccountID: account.ID}
+		return arn.Identity{Principal: root, UserID: account.ID, AccessKeyID: k.ID}, nil
+	}
+	user, found, err := userTable.get(tx, k.owner())
+	if err == nil && !found {
+		err = fmt.Errorf("access key %s belongs to nobody", k.ID)
+	}
+	return arn.Identity{Principal: user.principal(account.Partition), UserID: user.ID, AccessKeyID: k.ID}, err
+}
+
+// accountOf finds the account that something belongs to, which must be there.
+func accountOf(tx *bbolt.Tx, id string) (accountRecord, error) {
+	account, found, err := accountTable.get(tx, id)
+	if err == nil && !found {
+		err = fmt.Errorf("there is no account %s", id)
+	}
+	return account, err
+}
+
+// Role finds a role by its partition, account and name, whatever its path.
+func (s *Store) Role(_ context.Context, asked arn.Principal) (role sts.Role, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		role, err = s.memo.at(tx).role(tx, asked.AccountID, asked.Name)
+		return err
+	})
+	if err == nil && role.Principal.Partition != asked.Partition {
+		err = fmt.Errorf("role %s: %w", asked, sts.ErrNotFound)
+	}
+	if err != nil {
+		return sts.Role{}, err
+	}
+	return role, nil
+}
+
+func findRole(tx *bbolt.Tx, account, name string) (sts.Role, error) {
+	record, found, err := roleTable.get(tx, nameKey(account, name))
+	if err != nil {
+		return sts.Role{}, err
+	}
+	if !found {
+		return sts.Role{}, fmt.Errorf("role %s of account %s: %w", name, account, sts.ErrNotFound)
+	}
+	owner, err := accountOf(tx, account)
+	if err != nil {
+		return sts.Role{}, err
+	}
+	trust, err := iam.Parse([]byte(record.TrustPolicy), iam.TrustPolicy)
+	if err != nil {
+		return sts.Role{}, fmt.Errorf("role %s of account %s: %w", name, account, err)
+	}
+	return sts.Role{
+		Principal: record.principal(owner.Partition), ID: record.ID, TrustPolicy: trust,
+		MaxSessionDuration: time.Duration(record.MaxSessionDuration) * time.Second,
+	}, nil
+}
+
+// FirstUser is the first user of the first account that has one, in the order
+// of the world file: the one who signs in when nobody is named.
+func (s *Store) FirstUser() (arn.Principal, error) {
+	w, err := s.World()
+	if err != nil {
+		return arn.Principal{}, err
+	}
+	for _, a := range w.Accounts {
+		for _, u := range a.Users {
+			return arn.Principal{Kind: arn.User, Partition: a.partition(), AccountID: a.ID, Path: orSlash(u.Path), Name: u.Name}, nil
+		}
+	}
+	return arn.Principal{}, fmt.Errorf("the world has no user: %w", sts.ErrNotFound)
+}
+
+// Credentials are the first active access key of a user or of an account's
+// root. It is for whoever runs the local AWS, and asks for no permission.
+func (s *Store) Credentials(owner arn.Principal) (sigv4.Credentials, error) {
+	var credentials sigv4.Credentials
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		keys, err := keyTable.all(tx)
+		if err != nil {
+			return err
+		}
+		for _, k := range inOrder(keys, func(k keyRecord) int { return k.Order }) {
+			if !k.Active || k.Account != owner.AccountID {
+				continue
+			}
+			id, err := k.identity(tx)
+			if err != nil {
+				return err
+			}
+			if id.Principal == owner {
+				credentials = sigv4.Credentials{AccessKeyID: k.ID, SecretAccessKey: string(k.Secret)}
+				return nil
+			}
+		}
+		return fmt.Errorf("%s has no active access key here: %w", owner, sts.ErrNotFound)
+	})
+	return credentials, err
+}

@@ -1,0 +1,72 @@
+package awslocal
+
+import "go.etcd.io/bbolt"
+
+// World is all that the store has, what was generated included: the secrets of
+// all access keys are in it. Applied to another store it makes the same world.
+func (s *Store) World() (*World, error) {
+	var st *state
+	err := s.db.View(func(tx *bbolt.Tx) (err error) {
+		st, err = load(tx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return st.world(), nil
+}
+
+func (st *state) world() *World {
+	w := &World{}
+	place := map[string]int{}
+	for i, a := range inOrder(st.accounts, func(a accountRecord) int { return a.Order }) {
+		place[a.ID] = i
+		w.Accounts = append(w.Accounts, Account{ID: a.ID, Alias: a.Alias, Partition: unless(a.Partition, defaultPartition)})
+	}
+	keys := st.accessKeys()
+	for id, i := range place {
+		w.Accounts[i].RootAccessKeys = keys[nameKey(id, "")]
+	}
+	for _, u := range inOrder(st.users, func(u userRecord) int { return u.Order }) {
+		a := &w.Accounts[place[u.Account]]
+		user := User{Name: u.Name, Path: unless(u.Path, defaultPath), ID: u.ID, AccessKeys: AccessKeys{}}
+		if k := keys[nameKey(u.Account, u.Name)]; k != nil {
+			user.AccessKeys = k
+		}
+		a.Users = append(a.Users, user)
+	}
+	for _, r := range inOrder(st.roles, func(r roleRecord) int { return r.Order }) {
+		a := &w.Accounts[place[r.Account]]
+		a.Roles = append(a.Roles, Role{
+			Name: r.Name, Path: unless(r.Path, defaultPath), ID: r.ID, TrustPolicy: r.TrustPolicy,
+			MaxSessionDuration: unless(r.MaxSessionDuration, defaultMaxSessionDuration),
+		})
+	}
+	for _, c := range inOrder(st.clusters, func(c clusterRecord) int { return c.Order }) {
+		a := &w.Accounts[place[c.Account]]
+		a.Clusters = append(a.Clusters, c.cluster())
+	}
+	return w
+}
+
+// accessKeys lists the keys of each owner.
+func (st *state) accessKeys() map[string]AccessKeys {
+	keys := map[string]AccessKeys{}
+	for _, k := range inOrder(st.keys, func(k keyRecord) int { return k.Order }) {
+		key := AccessKey{ID: k.ID, Secret: k.Secret}
+		if !k.Active {
+			key.Status = Inactive
+		}
+		keys[k.owner()] = append(keys[k.owner()], key)
+	}
+	return keys
+}
+
+func (c clusterRecord) cluster() Cluster {
+	return Cluster{
+		Name: c.Name, Region: c.Region, Version: c.Version,
+		Endpoint: c.Endpoint, CertificateAuthority: c.CertificateAuthority, OIDCIssuer: c.OIDCIssuer,
+		AuthenticationMode: unless(c.AuthenticationMode, defaultAuthenticationMode),
+		MapRoles:           c.MapRoles, MapUsers: c.MapUsers, MapAccounts: c.MapAccounts,
+	}
+}

@@ -1,0 +1,97 @@
+package awslocal
+
+import (
+	"strings"
+	"time"
+
+	"github.com/eksauth/eksauth/arn"
+)
+
+// schema is the version of everything below. A program that does not know a
+// version must not touch the file.
+const schema = 1
+
+// The tables of a store, each a bucket.
+const (
+	accountTable table[accountRecord] = "accounts"   // by account id
+	userTable    table[userRecord]    = "users"      // by nameKey
+	roleTable    table[roleRecord]    = "roles"      // by nameKey
+	keyTable     table[keyRecord]     = "accessKeys" // by access key id
+	clusterTable table[clusterRecord] = "clusters"   // by clusterKey
+)
+
+// nameKey is where a user or a role stands. Names are unique within an account
+// without regard to case.
+func nameKey(account, name string) string { return account + "/" + strings.ToLower(name) }
+
+// clusterKey is where a cluster stands. The case of its name counts.
+func clusterKey(account, region, name string) string { return account + "/" + region + "/" + name }
+
+// Records have all defaults filled in. Order is the place in the world file;
+// lists are in that order, and then in that of their keys.
+
+type accountRecord struct {
+	ID        string `json:"id"`
+	Alias     string `json:"alias,omitempty"`
+	Partition string `json:"partition"`
+	Order     int    `json:"order"`
+}
+
+type userRecord struct {
+	Account string    `json:"account"`
+	Name    string    `json:"name"`
+	Path    string    `json:"path"`
+	ID      string    `json:"id"`
+	Created time.Time `json:"created"`
+	Order   int       `json:"order"`
+}
+
+func (u userRecord) principal(partition string) arn.Principal {
+	return arn.Principal{Kind: arn.User, Partition: partition, AccountID: u.Account, Path: u.Path, Name: u.Name}
+}
+
+type roleRecord struct {
+	Account            string         `json:"account"`
+	Name               string         `json:"name"`
+	Path               string         `json:"path"`
+	ID                 string         `json:"id"`
+	TrustPolicy        PolicyDocument `json:"trustPolicy"`
+	MaxSessionDuration int            `json:"maxSessionDuration"` // seconds
+	Created            time.Time      `json:"created"`
+	Order              int            `json:"order"`
+}
+
+func (r roleRecord) principal(partition string) arn.Principal {
+	return arn.Principal{Kind: arn.Role, Partition: partition, AccountID: r.Account, Path: r.Path, Name: r.Name}
+}
+
+// keyRecord belongs to the account's root if User is "".
+type keyRecord struct {
+	ID        string    `json:"id"`
+	Secret    Secret    `json:"secret"`
+	Active    bool      `json:"active"`
+	Account   string    `json:"account"`
+	User      string    `json:"user,omitempty"` // name
+	Generated bool      `json:"generated,omitempty"`
+	Created   time.Time `json:"created"`
+	Order     int       `json:"order"` // among the keys of its owner
+}
+
+// owner is the nameKey of the user, or of nobody: the root.
+func (k keyRecord) owner() string { return nameKey(k.Account, k.User) }
+
+type clusterRecord struct {
+	Account              string             `json:"account"`
+	Region               string             `json:"region"`
+	Name                 string             `json:"name"`
+	Version              string             `json:"version,omitempty"`
+	Endpoint             string             `json:"endpoint,omitempty"`
+	CertificateAuthority string             `json:"certificateAuthority,omitempty"` // PEM
+	OIDCIssuer           string             `json:"oidcIssuer,omitempty"`
+	AuthenticationMode   AuthenticationMode `json:"authenticationMode"`
+	MapRoles             []RoleMapping      `json:"mapRoles,omitempty"`
+	MapUsers             []UserMapping      `json:"mapUsers,omitempty"`
+	MapAccounts          []string           `json:"mapAccounts,omitempty"`
+	Created              time.Time          `json:"created"`
+	Order                int                `json:"order"`
+}

@@ -1,0 +1,94 @@
+package awslocal
+
+import (
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/eksauth/eksauth/sts"
+)
+
+// Server is the APIs of a local AWS as one http.Handler: STS, which has the path
+// "/", and EKS below "/clusters". The service that a request is signed for
+// decides which it is for; the APIs verify the signature.
+//
+// Whatever else comes in is answered with an error in the shape of the API that
+// the client is speaking.
+type Server struct {
+	sts *sts.Handler
+	eks *eksHandler
+	log *slog.Logger
+}
+
+// NewServer serves the store. now is the clock by which signatures and sessions
+// expire; log gets a line for each request.
+func NewServer(store *Store, now func() time.Time, log *slog.Logger) *Server {
+	auth := &sts.Authenticator{Directory: store, Sessions: store.Sessions(), Now: now}
+	return &Server{
+		sts: &sts.Handler{Auth: auth, Log: log},
+		eks: &eksHandler{auth: auth, store: store, log: log},
+		log: log,
+	}
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer s.recover(w, r)
+	service := signedFor(r)
+	// A signature covers the cleaned path, so that is what must count.
+	switch clean := path.Clean("/" + r.URL.Path); {
+	case service != "" && service != "sts" && service != "eks":
+		s.refuseService(w, r, service)
+	case service != "eks" && clean == "/":
+		s.sts.ServeHTTP(w, r)
+	case service != "sts" && (clean == "/clusters" || strings.HasPrefix(clean, "/clusters/")):
+		s.eks.serve(w, r, clean)
+	default:
+		s.refusePath(w, r, service)
+	}
+}
+
+// recover answers a request that has come to a panic, which the APIs do
+// themselves as far as they get.
+func (s *Server) recover(w http.ResponseWriter, r *http.Request) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	s.log.LogAttrs(r.Context(), slog.LevelError, "request failed",
+		slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
+	answerError(w, r, "", apiError{Code: "InternalFailure", Status: http.StatusInternalServerError, Message: "The request processing has failed because of an unknown error."})
+}
+
+// signedFor is the service that a request claims to be signed for; "" if it
+// claims none. It only finds the API, which checks the claim.
+//
+// Source: "Create a signed AWS API request" in the IAM user guide: the scope is
+// KEY/DATE/REGION/SERVICE/aws4_request.
+func signedFor(r *http.Request) string {
+	_, credential, ok := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+	if ok {
+		credential, _, _ = strings.Cut(credential, ",")
+	} else {
+		credential = r.URL.Query().Get("X-Amz-Credential")
+	}
+	parts := strings.Split(credential, "/")
+	if len(parts) != 5 {
+		return ""
+	}
+	return parts[3]
+}
+
+// newRequestID is a random UUID (RFC 9562, version 4).
+func newRequestID() string {
+	var u [16]byte
+	rand.Read(u[:]) // does not fail
+	u[6] = u[6]&0x0f | 0x40
+	u[8] = u[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
+}

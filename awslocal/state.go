@@ -1,0 +1,97 @@
+package awslocal
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"go.etcd.io/bbolt"
+)
+
+// state is the content of all tables.
+type state struct {
+	accounts map[string]accountRecord
+	users    map[string]userRecord
+	roles    map[string]roleRecord
+	keys     map[string]keyRecord
+	clusters map[string]clusterRecord
+}
+
+func newState() *state {
+	return &state{map[string]accountRecord{}, map[string]userRecord{}, map[string]roleRecord{}, map[string]keyRecord{}, map[string]clusterRecord{}}
+}
+
+func load(tx *bbolt.Tx) (*state, error) {
+	s := &state{}
+	var err error
+	if s.accounts, err = accountTable.all(tx); err != nil {
+		return nil, err
+	}
+	if s.users, err = userTable.all(tx); err != nil {
+		return nil, err
+	}
+	if s.roles, err = roleTable.all(tx); err != nil {
+		return nil, err
+	}
+	if s.keys, err = keyTable.all(tx); err != nil {
+		return nil, err
+	}
+	s.clusters, err = clusterTable.all(tx)
+	return s, err
+}
+
+// check says whether everything belongs to something that is there.
+func (s *state) check() error {
+	for key, u := range s.users {
+		if _, ok := s.accounts[u.Account]; !ok {
+			return fmt.Errorf("the user %s has no account", key)
+		}
+	}
+	for key, r := range s.roles {
+		if _, ok := s.accounts[r.Account]; !ok {
+			return fmt.Errorf("the role %s has no account", key)
+		}
+	}
+	for key, k := range s.keys {
+		_, ofUser := s.users[k.owner()]
+		_, ofRoot := s.accounts[k.Account]
+		if k.User != "" && !ofUser || !ofRoot {
+			return fmt.Errorf("the access key %s has no owner", key)
+		}
+	}
+	for key, c := range s.clusters {
+		if _, ok := s.accounts[c.Account]; !ok {
+			return fmt.Errorf("the cluster %s has no account", key)
+		}
+	}
+	return nil
+}
+
+func (s *state) save(tx *bbolt.Tx) error {
+	if err := accountTable.replace(tx, s.accounts); err != nil {
+		return err
+	}
+	if err := userTable.replace(tx, s.users); err != nil {
+		return err
+	}
+	if err := roleTable.replace(tx, s.roles); err != nil {
+		return err
+	}
+	if err := keyTable.replace(tx, s.keys); err != nil {
+		return err
+	}
+	return clusterTable.replace(tx, s.clusters)
+}
+
+// inOrder lists records in the order of the world file.
+func inOrder[T any](records map[string]T, order func(T) int) []T {
+	keys := slices.SortedFunc(maps.Keys(records), func(a, b string) int {
+		return cmp.Or(cmp.Compare(order(records[a]), order(records[b])), cmp.Compare(a, b))
+	})
+	list := make([]T, len(keys))
+	for i, key := range keys {
+		list[i] = records[key]
+	}
+	return list
+}

@@ -1,0 +1,143 @@
+package awslocal
+
+import (
+	_ "embed" // of the default world
+	"io"
+	"log/slog"
+	"os"
+)
+
+// World is everything that a local AWS has when it starts. The zero value of
+// a field that need not be given stands for its default.
+//
+// It is plain data and may hold faults; ParseWorld returns only worlds without,
+// and Store.Apply takes no others.
+type World struct {
+	Accounts []Account `yaml:"accounts"`
+
+	warnings []Fault
+}
+
+// Account is an AWS account. Its root user is always there.
+type Account struct {
+	ID        string `yaml:"id"`                  // twelve digits
+	Alias     string `yaml:"alias,omitempty"`     // of the sign-in page
+	Partition string `yaml:"partition,omitempty"` // "aws" when not given
+	// RootAccessKeys are those of the root user, who has none otherwise.
+	RootAccessKeys AccessKeys `yaml:"rootAccessKeys,omitempty"`
+	Users          []User     `yaml:"users,omitempty"`
+	Roles          []Role     `yaml:"roles,omitempty"`
+	Clusters       []Cluster  `yaml:"clusters,omitempty"`
+}
+
+// User is an IAM user.
+type User struct {
+	Name string `yaml:"name"`
+	Path string `yaml:"path,omitempty"` // "/" when not given
+	ID   string `yaml:"id,omitempty"`   // AIDA…, generated when not given
+	// AccessKeys is nil for one key that is generated, and empty for none.
+	AccessKeys AccessKeys `yaml:"accessKeys,omitempty"`
+}
+
+// AccessKeys are the long-term access keys of one principal.
+type AccessKeys []AccessKey
+
+// IsZero tells the YAML encoder that no list and an empty one differ.
+func (k AccessKeys) IsZero() bool { return k == nil }
+
+// AccessKey is a long-term access key. ID and Secret are given both, or
+// neither: then they are generated and kept.
+type AccessKey struct {
+	ID     string    `yaml:"id,omitempty"`
+	Secret Secret    `yaml:"secret,omitempty"`
+	Status KeyStatus `yaml:"status,omitempty"` // Active when not given
+}
+
+// KeyStatus says whether an access key may be used.
+type KeyStatus string
+
+// The statuses of access keys, as IAM writes them.
+const (
+	Active   KeyStatus = "Active"
+	Inactive KeyStatus = "Inactive"
+)
+
+// Role is an IAM role.
+type Role struct {
+	Name        string         `yaml:"name"`
+	Path        string         `yaml:"path,omitempty"` // "/" when not given
+	ID          string         `yaml:"id,omitempty"`   // AROA…, generated when not given
+	TrustPolicy PolicyDocument `yaml:"trustPolicy"`
+	// MaxSessionDuration is in seconds, 3600 to 43200; 3600 when not given.
+	MaxSessionDuration int `yaml:"maxSessionDuration,omitempty"`
+}
+
+// Cluster is an EKS cluster, with what its aws-auth ConfigMap maps.
+type Cluster struct {
+	Name    string `yaml:"name"`
+	Region  string `yaml:"region"`
+	Version string `yaml:"version,omitempty"` // of Kubernetes, such as 1.37
+
+	// Endpoint is the URL of the API server, and CertificateAuthority its CA
+	// as PEM or as base64 of PEM. Whoever starts a control plane sets them
+	// with Store.SetClusterEndpoint.
+	Endpoint             string `yaml:"endpoint,omitempty"`
+	CertificateAuthority string `yaml:"certificateAuthority,omitempty"`
+	OIDCIssuer           string `yaml:"oidcIssuer,omitempty"` // URL
+
+	AuthenticationMode AuthenticationMode `yaml:"authenticationMode,omitempty"` // CONFIG_MAP when not given
+
+	MapRoles    []RoleMapping `yaml:"mapRoles,omitempty"`
+	MapUsers    []UserMapping `yaml:"mapUsers,omitempty"`
+	MapAccounts []string      `yaml:"mapAccounts,omitempty"`
+}
+
+// AuthenticationMode says where a cluster looks for its users.
+type AuthenticationMode string
+
+// The authentication modes of EKS.
+const (
+	ConfigMapMode       AuthenticationMode = "CONFIG_MAP"
+	APIAndConfigMapMode AuthenticationMode = "API_AND_CONFIG_MAP"
+	APIMode             AuthenticationMode = "API"
+)
+
+// Secret is a secret access key. Printed or logged it shows nothing; encoded as
+// YAML or JSON it is itself.
+type Secret string
+
+func (Secret) String() string       { return "(secret)" }
+func (Secret) GoString() string     { return `awslocal.Secret("(secret)")` }
+func (Secret) LogValue() slog.Value { return slog.StringValue("(secret)") }
+
+//go:embed world.yaml
+var defaultWorld string
+
+// DefaultWorldYAML is the file of the default world: the example of the
+// documentation, commented so as to be a template for others.
+func DefaultWorldYAML() []byte { return []byte(defaultWorld) }
+
+// DefaultWorld is the world when none is given.
+func DefaultWorld() (*World, error) { return ParseWorld("default world", DefaultWorldYAML()) }
+
+// ReadWorld reads the world file at path. The error is a *WorldError if the
+// file could be read.
+func ReadWorld(path string) (*World, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	doc, err := io.ReadAll(io.LimitReader(f, maxWorldSize+1))
+	if err != nil {
+		return nil, err
+	}
+	return ParseWorld(path, doc)
+}
+
+// Warnings are what is unwise in a parsed world, and taken all the same.
+func (w *World) Warnings() []Fault { return w.warnings }
+
+// YAML is the world as a world file. It has the secrets of all access keys that
+// the world has.
+func (w *World) YAML() ([]byte, error) { return encodeYAML(w) }
