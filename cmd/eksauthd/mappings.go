@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/eksauth/eksauth/awsauth"
+	"github.com/eksauth/eksauth/internal/cli"
+	"github.com/eksauth/eksauth/kube"
+)
+
+// newMappings makes the live mappings of the configured sources. The
+// configuration file's are in use when it returns.
+func newMappings(s *settings, log *slog.Logger, changed func()) (*awsauth.Live, error) {
+	live := awsauth.NewLive(s.Sources()...)
+	report := changeReport{log: log, live: live}
+	live.OnChange = func(state awsauth.SourceState) {
+		report.write(state)
+		changed()
+	}
+	if !slices.Contains(s.Server.BackendMode, awsauth.MountedFile) {
+		return live, nil
+	}
+	return live, live.Update(awsauth.MountedFile, s.Mappings)
+}
+
+// newWatch prepares to watch aws-auth; nil if it is not among the sources.
+func newWatch(s *settings, live *awsauth.Live, log *slog.Logger) (*kube.ConfigMap, error) {
+	if !slices.Contains(s.Server.BackendMode, awsauth.EKSConfigMap) {
+		return nil, nil
+	}
+	config, err := clusterConfig(s.Server.Kubeconfig, s.Server.Master)
+	if err != nil {
+		return nil, err
+	}
+	config.UserAgent = "eksauthd/" + strings.ReplaceAll(version(), " ", "-")
+	return kube.NewConfigMap(config, live, log)
+}
+
+// clusterConfig is how to reach the cluster's API server: by a kubeconfig or a
+// URL, or from within a pod.
+func clusterConfig(path, master string) (*rest.Config, error) {
+	if path == "" && master == "" {
+		config, err := rest.InClusterConfig()
+		if errors.Is(err, rest.ErrNotInCluster) {
+			return nil, cli.Hint(errors.New("aws-auth is to be read from the cluster, and this is no pod of it"), "give --kubeconfig, or server.kubeconfig in the file")
+		}
+		return config, err
+	}
+	overrides := &clientcmd.ConfigOverrides{}
+	overrides.ClusterInfo.Server = master
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(&clientcmd.ClientConfigLoadingRules{ExplicitPath: path}, overrides).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("kubeconfig for reading aws-auth: %w", err)
+	}
+	return config, nil
+}
+
+// changeReport says in the log what a changed source means.
+type changeReport struct {
+	log  *slog.Logger
+	live *awsauth.Live
+}
+
+func (r changeReport) write(s awsauth.SourceState) {
+	name := displayName(s.Name)
+	for _, f := range s.Faults {
+		level := slog.LevelWarn
+		if f.Severity == awsauth.Error {
+			level = slog.LevelError
+		}
+		r.log.Log(context.Background(), level, name+": "+where(f)+f.Message+consequence(f, s), "source", s.Name, "hint", f.Hint)
+	}
+	for _, e := range r.live.Table().Entries() {
+		if e.Source == s.Name && e.NeedsNodeNames() {
+			r.log.Warn(name+": whoever matches this entry is refused, because {{EC2PrivateDNSName}} is not supported yet", "source", s.Name, "entry", e.String())
+		}
+	}
+	switch {
+	case s.Missing && s.Entries > 0:
+		r.log.Error(name+": it is gone; keeping the last good mappings", "source", s.Name, "entries", s.Entries)
+	case s.Missing:
+		r.log.Warn(name+": it does not exist; nobody is mapped by it", "source", s.Name)
+	default:
+		r.log.Info(name+": mappings in use", "source", s.Name, "entries", s.Entries)
+	}
+}
+
+func displayName(source string) string {
+	switch source {
+	case awsauth.EKSConfigMap:
+		return kube.Name
+	case awsauth.MountedFile:
+		return "configuration file"
+	}
+	return source
+}
+
+// where is "mapRoles line 7: ".
+func where(f awsauth.Fault) string {
+	s := f.Key
+	if f.Line > 0 {
+		s = strings.TrimPrefix(fmt.Sprintf("%s line %d", s, f.Line), " ")
+	}
+	if s != "" {
+		s += ": "
+	}
+	return s
+}
+
+// consequence says what becomes of the mappings.
+func consequence(f awsauth.Fault, s awsauth.SourceState) string {
+	switch {
+	case f.Severity != awsauth.Error:
+		return ""
+	case slices.Contains(s.Stale, f.Key):
+		return "; keeping the last good mappings"
+	case slices.Contains(s.Broken, f.Key):
+		return "; no mappings of " + f.Key + " are in use"
+	}
+	return "; the entry is not used"
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/eksauth/eksauth/awsauth"
+	"github.com/eksauth/eksauth/token"
+	"github.com/eksauth/eksauth/tokenreview"
+)
+
+// metrics are the program's own registry and what it counts. Where
+// aws-iam-authenticator has a metric of the same meaning, ours has its name and
+// its labels, so that dashboards carry over.
+type metrics struct {
+	registry *prometheus.Registry
+
+	latency     *prometheus.HistogramVec // peer's
+	stsFailures prometheus.Counter       // peer's
+	stsAnswers  *prometheus.CounterVec   // peer's
+	watchFails  prometheus.Counter       // peer's
+
+	reviews    *prometheus.CounterVec
+	stsLatency *prometheus.HistogramVec
+	lookups    *prometheus.CounterVec
+}
+
+const (
+	peerNamespace = "aws_iam_authenticator"
+	ownNamespace  = "eksauth"
+)
+
+func newMetrics(live *awsauth.Live, certificateEnd func() time.Time) *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: peerNamespace, Name: "authenticate_latency_seconds", Help: "Time to answer a TokenReview, by result.", Buckets: prometheus.DefBuckets,
+		}, []string{"result"}),
+		stsFailures: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: peerNamespace, Name: "sts_connection_failures_total", Help: "Questions to STS that got no answer.",
+		}),
+		stsAnswers: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: peerNamespace, Name: "sts_responses_total", Help: "Answers of STS, by HTTP status.",
+		}, []string{"ResponseCode"}),
+		watchFails: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: peerNamespace, Name: "configmap_watch_failures_total", Help: "Lists and watches of the ConfigMap aws-auth that failed.",
+		}),
+		reviews: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: ownNamespace, Name: "reviews_total", Help: "TokenReviews, by outcome (allowed, refused, failed) and reason.",
+		}, []string{"outcome", "reason"}),
+		stsLatency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: ownNamespace, Name: "sts_call_duration_seconds", Help: "Time that STS took to say who made a token, by result: ok, or why not.", Buckets: prometheus.DefBuckets,
+		}, []string{"result"}),
+		lookups: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: ownNamespace, Name: "token_cache_lookups_total", Help: "Tokens looked up among those verified or refused a short while ago, by result: hit, miss.",
+		}, []string{"result"}),
+	}
+	certificate := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: ownNamespace, Name: "serving_certificate_expiry_timestamp_seconds", Help: "When the serving certificate ends.",
+	}, func() float64 { return float64(certificateEnd().Unix()) })
+	m.registry.MustRegister(
+		m.latency, m.stsFailures, m.stsAnswers, m.watchFails, m.reviews, m.stsLatency, m.lookups,
+		certificate, mappingsCollector{live}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return m
+}
+
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
+}
+
+// Reviewed, Asked and LookedUp make it a tokenreview.Observer.
+func (m *metrics) Reviewed(outcome tokenreview.Outcome, reason tokenreview.Reason, took time.Duration) {
+	m.reviews.WithLabelValues(string(outcome), string(reason)).Inc()
+	m.latency.WithLabelValues(peerResult(reason)).Observe(took.Seconds())
+}
+
+// Asked counts a question to STS.
+func (m *metrics) Asked(reason tokenreview.Reason, took time.Duration) {
+	result := string(reason)
+	if result == "" {
+		result = "ok"
+	}
+	m.stsLatency.WithLabelValues(result).Observe(took.Seconds())
+}
+
+// LookedUp counts a look-up in the cache.
+func (m *metrics) LookedUp(hit bool) {
+	result := "miss"
+	if hit {
+		result = "hit"
+	}
+	m.lookups.WithLabelValues(result).Inc()
+}
+
+// peerResult is what aws-iam-authenticator calls it, with the spelling that its
+// dashboards know.
+func peerResult(reason tokenreview.Reason) string {
+	switch reason {
+	case "":
+		return "success"
+	case tokenreview.BadRequest:
+		return "malformed_request"
+	case tokenreview.Unmapped, tokenreview.Template, tokenreview.Reserved:
+		return "uknown_user"
+	case tokenreview.Reason(token.Throttled), tokenreview.Reason(token.Unavailable), tokenreview.Reason(token.Answer), tokenreview.Busy:
+		return "sts_error"
+	case tokenreview.NotReady, tokenreview.Internal, tokenreview.Canceled:
+		return "internal_error" // it has no such thing
+	}
+	return "invalid_token"
+}
+
+// countedTransport counts what STS answers.
+type countedTransport struct {
+	http.RoundTripper
+	m *metrics
+}
+
+func (t countedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := t.RoundTripper.RoundTrip(r)
+	if err != nil {
+		t.m.stsFailures.Inc()
+		return nil, err
+	}
+	t.m.stsAnswers.WithLabelValues(strconv.Itoa(resp.StatusCode)).Inc()
+	return resp, nil
+}

@@ -1,0 +1,94 @@
+package kube
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+)
+
+// listTimeout bounds a list; a watch is bounded by the Reflector.
+const listTimeout = 30 * time.Second
+
+// listWatch lists and watches, and reports how that goes.
+type listWatch struct {
+	*cache.ListWatch
+	report reporter
+}
+
+// IsWatchListSemanticsUnSupported makes the Reflector list, then watch. For one
+// object, streaming the list through the watch saves nothing, and not every API
+// server can.
+func (l *listWatch) IsWatchListSemanticsUnSupported() bool { return true }
+
+func (l *listWatch) ListWithContext(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+	limited, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	list, err := l.ListWatch.ListWithContext(limited, options)
+	l.report.note(ctx, err)
+	return list, err
+}
+
+func (l *listWatch) WatchWithContext(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+	w, err := l.ListWatch.WatchWithContext(ctx, options)
+	l.report.note(ctx, err)
+	if err == nil {
+		l.report.recovered()
+	}
+	return w, err
+}
+
+// repeatAfter is when a failure that goes on is logged again.
+const repeatAfter = time.Minute
+
+// reporter logs when reading begins to fail and when it works again, and not
+// every attempt in between.
+type reporter struct {
+	log    *slog.Logger
+	failed func(error)
+
+	mu     sync.Mutex
+	last   string // the failure; "" when all is well
+	logged time.Time
+}
+
+func (r *reporter) note(ctx context.Context, err error) {
+	// An object version that is too old is how a long pause ends, not a fault.
+	if err == nil || ctx.Err() != nil || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
+		return
+	}
+	if r.failed != nil {
+		r.failed(err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if text := err.Error(); text != r.last || time.Since(r.logged) >= repeatAfter {
+		r.last, r.logged = text, time.Now()
+		r.log.Error(Name+": cannot be read; trying again", "namespace", Namespace, "error", text, "hint", hint(err))
+	}
+}
+
+func (r *reporter) recovered() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.last != "" {
+		r.log.Info(Name + ": reading again")
+	}
+	r.last = ""
+}
+
+func hint(err error) string {
+	switch {
+	case apierrors.IsUnauthorized(err):
+		return "are the credentials in --kubeconfig those of this cluster?"
+	case apierrors.IsForbidden(err):
+		return "a Role in " + Namespace + " must allow get, list and watch on the ConfigMap " + Name
+	}
+	return "is the API server up, and does --kubeconfig or --master lead to it?"
+}

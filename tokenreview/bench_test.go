@@ -1,0 +1,79 @@
+package tokenreview_test
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/eksauth/eksauth/tokenreview"
+)
+
+// manyMappings is an aws-auth with n users, ada the last.
+func manyMappings(n int) map[string]string {
+	var b strings.Builder
+	for i := range n - 1 {
+		fmt.Fprintf(&b, "- userarn: arn:aws:iam::111122223333:user/u%06d\n  username: u%06d\n  groups: [g]\n", i, i)
+	}
+	return map[string]string{"mapUsers": b.String() + mappings}
+}
+
+// discard is a ResponseWriter that keeps nothing.
+type discard struct{ header http.Header }
+
+func (d discard) Header() http.Header         { return d.header }
+func (d discard) Write(b []byte) (int, error) { return len(b), nil }
+func (d discard) WriteHeader(int)             {}
+
+// cachedReview returns a function that reviews one cached token.
+func cachedReview(tb testing.TB, entries int) func() {
+	r := newRig(tb, func(_ *rig, c *tokenreview.Config) {
+		c.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+		c.Observer = nil
+	})
+	r.update(tb, manyMappings(entries))
+	if got := r.live.Table().Len(); got != entries {
+		tb.Fatalf("%d mappings, want %d", got, entries)
+	}
+	raw := r.mint(tb, ada, cluster)
+	if a := r.review(tb, raw); !a.Status.Authenticated {
+		tb.Fatal(a.Text)
+	}
+	text := body("authentication.k8s.io/v1", raw)
+	w := discard{http.Header{}}
+	req, err := http.NewRequest("POST", "/authenticate", nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.ContentLength = int64(len(text))
+	return func() {
+		req.Body = io.NopCloser(strings.NewReader(text))
+		r.ServeHTTP(w, req)
+	}
+}
+
+func BenchmarkReviewCached(b *testing.B) {
+	for _, entries := range []int{10, 10_000} {
+		b.Run(fmt.Sprintf("mappings=%d", entries), func(b *testing.B) {
+			review := cachedReview(b, entries)
+			b.ReportAllocs()
+			for b.Loop() {
+				review()
+			}
+		})
+	}
+}
+
+// What a review of a cached token allocates must not grow with the mappings.
+func TestReviewOfACachedTokenAllocatesTheSameWithManyMappings(t *testing.T) {
+	few := testing.AllocsPerRun(200, cachedReview(t, 10))
+	many := testing.AllocsPerRun(200, cachedReview(t, 10_000))
+	// Two of slack: the entry's index and line, printed in the log, are numbers
+	// over 255 there, and formatting those allocates.
+	if many > few+2 {
+		t.Errorf("%.0f allocations with 10,000 mappings, %.0f with 10", many, few)
+	}
+}

@@ -1,0 +1,79 @@
+package tokenreview
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/eksauth/eksauth/token"
+)
+
+const (
+	// rememberVerified bounds how long a key that was deleted goes on working
+	// here; kube-apiserver remembers for two minutes more by default.
+	rememberVerified = 5 * time.Minute
+	// rememberRefused keeps a client that repeats a bad token from STS. It is
+	// short because IAM needs some seconds before all of STS knows a new key.
+	rememberRefused = 10 * time.Second
+)
+
+// tokenHash stands for a token, so that the cache holds none.
+type tokenHash [sha256.Size]byte
+
+func hashOf(raw string) tokenHash { return sha256.Sum256([]byte(raw)) }
+
+// finding is what STS said of a token: who, or why not.
+type finding struct {
+	verified token.Verified
+	refused  *token.Error // nil if verified
+	until    time.Time
+}
+
+// cache remembers findings. What is refused has room of its own: anybody can
+// make tokens that STS refuses, and they must not push out the good ones.
+type cache struct {
+	verified, refused *lru.Cache[tokenHash, finding]
+}
+
+func newCache(size int) *cache {
+	return &cache{verified: newLRU(size), refused: newLRU(size)}
+}
+
+func newLRU(size int) *lru.Cache[tokenHash, finding] {
+	l, err := lru.New[tokenHash, finding](size)
+	if err != nil {
+		panic(fmt.Sprintf("tokenreview: cache of size %d: %v", size, err)) // New gives a positive size
+	}
+	return l
+}
+
+func (c *cache) get(hash tokenHash, now time.Time) (finding, bool) {
+	for _, l := range []*lru.Cache[tokenHash, finding]{c.verified, c.refused} {
+		f, ok := l.Get(hash)
+		if ok && now.Before(f.until) {
+			return f, true
+		}
+		if ok {
+			l.Remove(hash)
+		}
+	}
+	return finding{}, false
+}
+
+// put remembers what will be true for a while: not that STS could not be asked.
+func (c *cache) put(hash tokenHash, f finding, now time.Time) {
+	switch {
+	case f.refused == nil:
+		f.until = now.Add(rememberVerified)
+		if f.verified.Expiry.Before(f.until) {
+			f.until = f.verified.Expiry
+		}
+		c.verified.Add(hash, f)
+		c.refused.Remove(hash)
+	case !f.refused.Transient():
+		f.until = now.Add(rememberRefused)
+		c.refused.Add(hash, f)
+	}
+}

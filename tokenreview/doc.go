@@ -1,0 +1,13 @@
+// Package tokenreview answers kube-apiserver's TokenReviews for EKS tokens: the
+// webhook behind --authentication-token-webhook-config-file.
+//
+// A review is decided in this order: is it a TokenReview; is it for an audience
+// of ours; is the token well-formed, in time and for a host that may be asked
+// (all of which costs nobody else anything); who made it, which the cache knows
+// or STS is asked; and who that is in Kubernetes, which is looked up anew every
+// time, so that an edit of the mappings acts at once. Any error denies.
+//
+// The package knows nothing of TLS, metrics libraries and where mappings come
+// from. It may import token, awsauth, arn, the Kubernetes API types and the
+// standard library, golang-lru and singleflight; never client-go.
+package tokenreview
