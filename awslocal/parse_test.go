@@ -3,6 +3,7 @@ package awslocal
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -101,7 +102,13 @@ func TestParseWorldReadsEveryField(t *testing.T) {
 
 func TestWorldIsTheSameAfterYAML(t *testing.T) {
 	t.Parallel()
-	for name, doc := range map[string]string{"full": full, "default": string(DefaultWorldYAML())} {
+	for name, doc := range map[string]string{
+		"full": full, "default": string(DefaultWorldYAML()),
+		"literal JSON": withPolicy("|\n          {\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\n          \t\"Principal\":\"*\",\"Action\":\"sts:*\"}}"),
+		"compact JSON": withPolicy(`'{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["111122223333"]},"Action":"sts:*","Condition":{"Bool":{"aws:SecureTransport":"true"},"NumericLessThan":{"aws:EpochTime":"1"}}}]}'`),
+		// YAML cannot say an escaped surrogate pair.
+		"only JSON": withPolicy(`'{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sts:*","Condition":{"StringEquals":{"aws:x":"\ud83d\ude00"}}}]}'`),
+	} {
 		w := parse(t, doc)
 		text, err := w.YAML()
 		if err != nil {
@@ -111,6 +118,12 @@ func TestWorldIsTheSameAfterYAML(t *testing.T) {
 			t.Errorf("%s: %s\n%s", name, diff, text)
 		}
 	}
+}
+
+// withPolicy is base with another trust policy.
+func withPolicy(policy string) string {
+	i, j := strings.Index(base, "        trustPolicy:"), strings.Index(base, "    clusters:")
+	return base[:i] + "        trustPolicy: " + policy + "\n" + base[j:]
 }
 
 func TestParseWorldReportsAllFaultsInOrder(t *testing.T) {
@@ -205,6 +218,11 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 		if s := fmt.Sprintf(format, *w); strings.Contains(s, "EXAMPLEKEY") || strings.Contains(s, "rootSecret") {
 			t.Errorf("%s shows a secret: %s", format, s)
 		}
+	}
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Info("key", "secret", w.Accounts[0].Users[0].AccessKeys[0].Secret)
+	if strings.Contains(log.String(), "EXAMPLEKEY") {
+		t.Errorf("the log shows a secret: %s", log.String())
 	}
 	bad := strings.Replace(full, "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY", `"sEcReT with a space"`, 1)
 	if _, err := ParseWorld("w", []byte(bad)); err == nil || strings.Contains(err.Error(), "sEcReT") {

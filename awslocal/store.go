@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -181,6 +182,8 @@ func openError(dir string, err error) error {
 		}
 	case errors.Is(err, fs.ErrPermission):
 		return &OpenError{Dir: dir, Message: err.Error(), Hint: "give a --data-dir of your own", Err: err}
+	case errors.As(err, new(syscall.Errno)): // the system's refusal says nothing about the file
+		return &OpenError{Dir: dir, Message: err.Error(), Err: err}
 	}
 	return damaged(dir, err.Error())
 }

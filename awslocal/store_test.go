@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -298,6 +299,49 @@ func TestSecondProcessIsToldWhoHasTheDirectory(t *testing.T) {
 		t.Errorf("the pid file is still there: %v", err)
 	}
 	open(t, dir)
+}
+
+// Of processes that start at once in a new directory one gets it, and none
+// finds it half made.
+func TestOneOfManyMakesTheStore(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "new")
+	stores := make(chan *Store, 8)
+	var tries sync.WaitGroup
+	for range cap(stores) {
+		tries.Go(func() {
+			s, err := Open(dir, time.Now)
+			switch {
+			case err == nil:
+				stores <- s
+			case !errors.Is(err, ErrLocked):
+				t.Error(err)
+			}
+		})
+	}
+	tries.Wait()
+	if n := len(stores); n != 1 {
+		t.Fatalf("%d have the store open", n)
+	}
+	s := <-stores
+	apply(t, s, parse(t, base))
+	s.Close()
+	if w := world(t, open(t, dir)); len(w.Accounts) != 1 {
+		t.Errorf("the world is lost: %+v", w)
+	}
+}
+
+func TestWhatTheSystemRefusesIsNotCalledDamaged(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, stateFile), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(dir, time.Now)
+	var refused *OpenError
+	if !errors.As(err, &refused) || errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "is a directory") {
+		t.Errorf("Open: %v", err)
+	}
 }
 
 func TestNewerSchemaIsRefused(t *testing.T) {

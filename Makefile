@@ -1,0 +1,79 @@
+# `make run` shows it; `make test` proves it. The rest is below.
+
+GO        ?= go
+BIN       := bin
+# -trimpath and no debug tables: the same bytes from every machine, and a
+# smaller program starts faster. No cgo: one static file.
+GOBUILD   := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w'
+TOOL      := $(GO) tool -modfile=hack/tools/go.mod
+FUZZTIME  ?= 30s
+K8S       := $(BIN)/k8s
+
+.PHONY: run
+run: build ## start the local AWS and walk through it, live
+	$(BIN)/eksauth local --data-dir .eksauth --tour $(RUN_FLAGS)
+
+.PHONY: run-kubernetes
+run-kubernetes: build controlplane ## the same, with a real Kubernetes control plane beside it
+	$(BIN)/eksauth local --data-dir .eksauth --control-plane --tour $(RUN_FLAGS)
+
+.PHONY: build
+build: ## build both programs into bin/
+	$(GOBUILD) -o $(BIN)/ ./cmd/...
+
+.PHONY: controlplane
+controlplane: $(K8S)/.built ## build kube-apiserver, kubectl and etcd into bin/k8s (once; 6 to 9 minutes on two cores)
+
+$(K8S)/.built: hack/controlplane/go.mod hack/controlplane/go.sum
+	@echo "building kube-apiserver, kubectl and etcd: once, some minutes"
+	mkdir -p $(K8S)
+	version=$$($(GO) list -C hack/controlplane -m -f '{{.Version}}' k8s.io/kubernetes) && \
+	major_minor=$${version#v} && major=$${major_minor%%.*} && rest=$${major_minor#*.} && minor=$${rest%%.*} && \
+	CGO_ENABLED=0 $(GO) build -C hack/controlplane -trimpath -o $(CURDIR)/$(K8S)/ \
+	  -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$$version -X k8s.io/component-base/version.gitMajor=$$major -X k8s.io/component-base/version.gitMinor=$$minor" \
+	  k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kubectl
+	CGO_ENABLED=0 $(GO) build -C hack/controlplane -trimpath -ldflags '-s -w' -o $(CURDIR)/$(K8S)/etcd go.etcd.io/etcd/server/v3
+	touch $@
+
+.PHONY: test
+test: build controlplane ## all tests, on a real control plane
+	KUBEBUILDER_ASSETS=$(CURDIR)/$(K8S) EKSAUTH_REQUIRE=controlplane,kubectl,$(EKSAUTH_REQUIRE) $(GO) test -race -timeout 20m ./...
+
+.PHONY: check
+check: ## format, vet, staticcheck, import directions, known vulnerabilities
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	$(TOOL) staticcheck ./...
+	$(GO) test ./internal/architecture
+	@$(GO) mod tidy -diff
+	@if $(TOOL) govulncheck ./... > $(BIN)/govulncheck.log 2>&1; then echo "govulncheck: none known"; \
+	elif grep -q 'fetching vulnerabilities' $(BIN)/govulncheck.log; then echo "govulncheck: SKIPPED, its database cannot be reached from here"; \
+	else cat $(BIN)/govulncheck.log; exit 1; fi
+
+.PHONY: fuzz
+fuzz: ## fuzz every target for FUZZTIME (30s)
+	@set -e; for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "fuzz $$pkg $$target $(FUZZTIME)"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; \
+	done
+
+.PHONY: peers
+peers: $(BIN)/peers/aws-iam-authenticator ## build what the benchmarks compare with
+
+$(BIN)/peers/aws-iam-authenticator: hack/peers/go.mod hack/peers/go.sum
+	CGO_ENABLED=0 $(GO) build -C hack/peers -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ sigs.k8s.io/aws-iam-authenticator/cmd/aws-iam-authenticator
+
+.PHONY: bench
+bench: build peers ## measure, side by side with the peers
+	$(GO) run ./hack/bench
+	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v /cmd/)
+
+.PHONY: clean
+clean: ## remove what was built; .eksauth, the local world, stays
+	rm -rf $(BIN)
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

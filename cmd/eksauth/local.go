@@ -1,0 +1,343 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eksauth/eksauth/awslocal"
+	"github.com/eksauth/eksauth/internal/atomicfile"
+	"github.com/eksauth/eksauth/internal/cli"
+	"github.com/eksauth/eksauth/sigv4"
+	"github.com/eksauth/eksauth/sts"
+)
+
+type localFlags struct {
+	dataDir      string
+	listen       string
+	world        string
+	printWorld   bool
+	controlPlane bool
+	tour         bool
+}
+
+func (p *program) newLocal() *cobra.Command {
+	f := &localFlags{}
+	cmd := &cobra.Command{
+		Use:   "local [-- COMMAND ARGS…]",
+		Short: "A local AWS that enforces: STS and EKS on loopback, with users, roles and clusters",
+		Long: `A local AWS on loopback, for laptops and CI: IAM users and roles, STS, and what
+of EKS is needed to sign in. It verifies signatures, expiry and trust policies.
+With --control-plane there is a real Kubernetes API server beside it.
+
+It writes DIR/env for a shell to source, prints "ready" on standard output when
+everything answers, and runs until Ctrl-C. With a COMMAND it runs that in the
+same environment instead, and ends with its exit code.`,
+		Example: `  eksauth local --tour
+  eksauth local --control-plane --data-dir ./dev    # then, elsewhere: . ./dev/env
+  eksauth local --world team.yaml -- go test ./...  # a CI job
+  eksauth local --print-world > team.yaml           # the template`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
+				return errors.New("a command to run stands after --")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return p.local(cmd.Context(), f, args) },
+	}
+	cmd.Flags().StringVar(&f.dataDir, "data-dir", "", "`DIR` for state and files (default: eksauth in the user's data folder)")
+	cmd.Flags().StringVar(&f.listen, "listen", "", "`address` to listen on (default: a free port on 127.0.0.1, the same as last time if it is still free)")
+	cmd.Flags().StringVar(&f.world, "world", "", "world `FILE`: accounts, users, roles, clusters (default: what the data directory has, at first the example)")
+	cmd.Flags().BoolVar(&f.printWorld, "print-world", false, "print the example world, which is a template, and end")
+	cmd.Flags().BoolVar(&f.controlPlane, "control-plane", false, "start etcd, kube-apiserver and eksauthd authenticator too")
+	cmd.Flags().BoolVar(&f.tour, "tour", false, "walk through what it does, live")
+	return cmd
+}
+
+func (p *program) local(ctx context.Context, f *localFlags, command []string) error {
+	if f.printWorld {
+		_, err := p.Out.Write(awslocal.DefaultWorldYAML())
+		return err
+	}
+	l, err := p.openLocal(f, len(command) > 0)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	if err := l.start(ctx, f); err != nil {
+		return err
+	}
+	if f.tour {
+		if err := l.tour(ctx); err != nil {
+			return err
+		}
+	}
+	if len(command) > 0 {
+		return l.run(ctx, command)
+	}
+	fmt.Fprintln(p.Out, "ready")
+	l.sayWhatNext(f)
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-l.failed:
+		return err
+	}
+}
+
+// local is a running local AWS, and perhaps a control plane.
+type local struct {
+	*program
+	dir     string
+	store   *awslocal.Store
+	log     *slog.Logger
+	server  *http.Server
+	cluster awslocal.PlacedCluster
+	env     awslocal.Environment
+	kube    *localKubernetes // nil without --control-plane
+	failed  chan error       // gets what ends a part that should not end
+	closers []func()
+}
+
+// openLocal opens the store and puts the world into it.
+func (p *program) openLocal(f *localFlags, quiet bool) (_ *local, err error) {
+	dir, err := p.dataDir(f.dataDir)
+	if err != nil {
+		return nil, err
+	}
+	l := &local{program: p, dir: dir, failed: make(chan error, 4)}
+	defer func() {
+		if err != nil {
+			l.close()
+		}
+	}()
+	if l.store, err = awslocal.Open(dir, time.Now); err != nil {
+		var open *awslocal.OpenError
+		if errors.As(err, &open) {
+			return nil, cli.Hint(err, "%s", open.Hint)
+		}
+		return nil, err
+	}
+	l.onClose(func() { l.store.Close() })
+	if err := l.openLog(quiet || f.tour); err != nil {
+		return nil, err
+	}
+	return l, l.applyWorld(f.world)
+}
+
+// dataDir is absolute, because child processes have other working folders.
+func (p *program) dataDir(given string) (string, error) {
+	if given != "" {
+		return filepath.Abs(given)
+	}
+	if data := p.Getenv("XDG_DATA_HOME"); filepath.IsAbs(data) {
+		return filepath.Join(data, "eksauth"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", cli.Hint(fmt.Errorf("where to keep the state: %w", err), "--data-dir DIR")
+	}
+	return filepath.Join(home, ".local", "share", "eksauth"), nil
+}
+
+// openLog logs to a file, so that the true reason of each refusal can be looked
+// up, and to standard error when nothing else is written there.
+func (l *local) openLog(quiet bool) error {
+	path := filepath.Join(l.dir, "local.log")
+	if err := os.Rename(path, path+".old"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	l.onClose(func() { file.Close() })
+	var w io.Writer = file
+	if !quiet {
+		w = io.MultiWriter(file, l.Err)
+	}
+	l.log = slog.New(slog.NewTextHandler(w, nil))
+	return nil
+}
+
+func (l *local) applyWorld(path string) error {
+	if path == "" {
+		empty, err := l.store.Empty()
+		if err != nil || !empty {
+			return err
+		}
+		world, err := awslocal.DefaultWorld()
+		if err != nil {
+			return err
+		}
+		return l.store.Apply(world)
+	}
+	world, err := awslocal.ReadWorld(path)
+	if err != nil {
+		return err
+	}
+	for _, warning := range world.Warnings() {
+		fmt.Fprintln(l.Err, "warning:", warning)
+	}
+	return l.store.Apply(world)
+}
+
+// start makes everything answer, and writes the files for people.
+func (l *local) start(ctx context.Context, f *localFlags) error {
+	clusters, err := l.store.Clusters()
+	if err != nil {
+		return err
+	}
+	if len(clusters) > 0 {
+		l.cluster = clusters[0]
+	} else if f.controlPlane || f.tour {
+		return cli.Hint(errors.New("the world has no cluster"), "add one under clusters: in the world file")
+	}
+	listener, err := l.listen(f.listen)
+	if err != nil {
+		return err
+	}
+	l.serve(listener)
+	if l.env, err = l.environment("http://" + listener.Addr().String()); err != nil {
+		return err
+	}
+	if f.controlPlane {
+		if err := l.startKubernetes(ctx, f.world != ""); err != nil {
+			return err
+		}
+		l.env.Kubeconfig = l.kube.kubeconfig
+	}
+	return l.writeFiles()
+}
+
+// listen takes the port of last time if it is free, so that environments and
+// kubeconfigs written then still work.
+func (l *local) listen(given string) (net.Listener, error) {
+	remembered := filepath.Join(l.dir, "address")
+	if given != "" {
+		listener, err := net.Listen("tcp", given)
+		return listener, cli.Hint(err, "--listen 127.0.0.1:0 takes a free port")
+	}
+	var listener net.Listener
+	if last, err := os.ReadFile(remembered); err == nil {
+		listener, _ = net.Listen("tcp", strings.TrimSpace(string(last))) // taken: another will do
+	}
+	if listener == nil {
+		var err error
+		if listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return nil, err
+		}
+	}
+	return listener, atomicfile.Write(remembered, []byte(listener.Addr().String()+"\n"), 0o600)
+}
+
+func (l *local) serve(listener net.Listener) {
+	l.server = &http.Server{
+		Handler:           awslocal.NewServer(l.store, time.Now, l.log),
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(l.log.Handler(), slog.LevelDebug),
+	}
+	go func() {
+		if err := l.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			l.failed <- fmt.Errorf("the local AWS stopped listening: %w", err)
+		}
+	}()
+	l.onClose(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		l.server.Shutdown(ctx)
+	})
+}
+
+// environment signs in as the world's first user, if there is one with a key.
+func (l *local) environment(endpoint string) (awslocal.Environment, error) {
+	env := awslocal.Environment{Endpoint: endpoint, Region: firstOf(l.cluster.Region, "us-east-1"), CredentialsFile: filepath.Join(l.dir, awslocal.CredentialsFile)}
+	user, err := l.store.FirstUser()
+	if err == nil {
+		env.Credentials, err = l.store.Credentials(user)
+	}
+	if errors.Is(err, sts.ErrNotFound) {
+		fmt.Fprintln(l.Err, "warning: the world has no user with an active access key, so the environment has no credentials")
+		env.Credentials, err = sigv4.Credentials{}, nil
+	}
+	return env, err
+}
+
+func (l *local) writeFiles() error {
+	if err := awslocal.WriteEnv(l.dir, l.env); err != nil {
+		return err
+	}
+	if err := l.store.WriteCredentials(); err != nil {
+		return err
+	}
+	if l.cluster.Name == "" {
+		return nil
+	}
+	manifest, err := l.cluster.AWSAuth()
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(l.path("aws-auth.yaml"), manifest, 0o600)
+}
+
+func (l *local) path(name string) string { return filepath.Join(l.dir, name) }
+
+func (l *local) onClose(f func()) { l.closers = append(l.closers, f) }
+
+// close ends everything, the newest first.
+func (l *local) close() {
+	for i := len(l.closers) - 1; i >= 0; i-- {
+		l.closers[i]()
+	}
+	l.closers = nil
+}
+
+func (l *local) sayWhatNext(f *localFlags) {
+	style := cli.StyleFor(l.Err, l.Getenv)
+	dir := l.dir
+	if wd, err := os.Getwd(); err == nil {
+		if rel, err := filepath.Rel(wd, dir); err == nil && !strings.HasPrefix(rel, "..") {
+			dir = rel
+		}
+	}
+	fmt.Fprintf(l.Err, "\nThe local AWS answers at %s until Ctrl-C. In another shell:\n\n", style.Strong(l.env.Endpoint))
+	fmt.Fprintf(l.Err, "  . %s\n", shellWord(filepath.Join(dir, awslocal.EnvFile)))
+	if l.cluster.Name != "" {
+		fmt.Fprintf(l.Err, "  eksauth token --cluster-name %s | eksauth verify --cluster-name %s --aws-auth %s -\n",
+			l.cluster.Name, l.cluster.Name, shellWord(filepath.Join(dir, "aws-auth.yaml")))
+	}
+	fmt.Fprintln(l.Err, "  aws sts get-caller-identity")
+	if l.kube != nil {
+		fmt.Fprintln(l.Err, "  kubectl auth whoami")
+		fmt.Fprintf(l.Err, "  kubectl --kubeconfig %s edit configmap --namespace kube-system aws-auth\n", shellWord(l.kube.plane.AdminKubeconfig()))
+	} else if !f.controlPlane {
+		fmt.Fprintln(l.Err, style.Dim("  (--control-plane adds a real Kubernetes API server)"))
+	}
+	fmt.Fprintf(l.Err, "\nWhy something was refused stands in %s.\n", filepath.Join(dir, "local.log"))
+}
+
+// shellWord quotes a path only if it must.
+func shellWord(s string) string {
+	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-@+:=,") == "" {
+		if !strings.Contains(s, "/") {
+			return "./" + s // "." looks into PATH otherwise
+		}
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

@@ -1,0 +1,98 @@
+package e2e_test
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// children are the processes whose parent is pid, by the kernel's account.
+func children(t *testing.T, pid int) map[int]string {
+	t.Helper()
+	found := map[int]string{}
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has just ended
+		}
+		// PID (NAME) STATE PPID …; the name may hold spaces and parentheses.
+		head, tail, ok := strings.Cut(string(data), " (")
+		i := strings.LastIndex(tail, ") ")
+		if !ok || i < 0 {
+			continue
+		}
+		fields := strings.Fields(tail[i+2:])
+		if len(fields) > 1 && fields[1] == strconv.Itoa(pid) {
+			n, err := strconv.Atoi(head)
+			if err == nil {
+				found[n] = tail[:i]
+			}
+		}
+	}
+	return found
+}
+
+// kill -9 at any moment: nothing that was answered is lost, nothing keeps
+// running, and the next start goes on where it was.
+func TestKillLosesNothingAndLeavesNothing(t *testing.T) {
+	findBinaries(t)
+	if _, err := os.Stat("/proc/self/stat"); err != nil {
+		t.Skip("skipped: this system has no /proc to count processes in")
+	}
+	dir := filepath.Join(t.TempDir(), "data")
+	s, err := start(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := s.client(t)
+	mustBeAda(t, c.whoami())
+	session := tokenOf(t, c.must("eksauth", "token", "--cluster-name", "dev", "--role-arn", roleARN))
+	patchAWSAuth(c, "mapAccounts", "- \"444455556666\"\n")
+	running := children(t, s.cmd.Process.Pid)
+	if len(running) != 3 {
+		t.Errorf("children %v, want etcd, kube-apiserver and eksauthd", running)
+	}
+
+	if err := s.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-s.ended
+	eventually(t, 10*time.Second, "the end of all children", func() bool {
+		for pid := range running {
+			if _, err := os.Stat("/proc/" + strconv.Itoa(pid)); err == nil {
+				return false
+			}
+		}
+		return true
+	})
+
+	again, err := start(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := again.stop(); err != nil {
+			t.Errorf("Ctrl-C did not end it cleanly: %v\n%s", err, again.stderr.String())
+		}
+	}()
+	if again.env["AWS_ACCESS_KEY_ID"] != s.env["AWS_ACCESS_KEY_ID"] || again.env["AWS_SECRET_ACCESS_KEY"] != s.env["AWS_SECRET_ACCESS_KEY"] {
+		t.Error("the access key is another after the restart")
+	}
+	c = again.client(t)
+	mustBeAda(t, c.whoami())
+	if again.env["AWS_ENDPOINT_URL"] == s.env["AWS_ENDPOINT_URL"] {
+		// The port was still free, so a session from before the kill signs in.
+		r := c.whoamiWith(session)
+		if r.err != nil {
+			t.Fatalf("a session from before: %s", r.stderr)
+		}
+		mustBeRole(t, parseWhoami(t, r.stdout), "ada.lovelace")
+	}
+	if got := c.admin("get", "configmap", "-n", "kube-system", "aws-auth", "-o", "jsonpath={.data.mapAccounts}"); !strings.Contains(got, "444455556666") {
+		t.Errorf("an edit of aws-auth from before the kill is lost: mapAccounts is %q", got)
+	}
+}
