@@ -70,7 +70,7 @@ func (d *decision) waits() bool {
 // otherwise have to wait. The text goes no further than the API server's log,
 // and still tells only the kind of fault.
 func (h *Handler) status(d *decision) authenticationv1.TokenReviewStatus {
-	if d.reason != "" {
+	if !d.allowed {
 		return authenticationv1.TokenReviewStatus{Error: "refused: " + string(d.reason) + " (correlation id " + d.id + ")"}
 	}
 	return authenticationv1.TokenReviewStatus{Authenticated: true, User: h.user(d), Audiences: d.audiences}

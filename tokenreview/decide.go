@@ -16,7 +16,8 @@ type decision struct {
 	id         string // correlation id: in the answer and in the log
 	apiVersion string // as asked; "" if the request was no review
 
-	reason  Reason // "" allows
+	allowed bool   // nothing else lets anybody in
+	reason  Reason // why not
 	status  int    // of HTTP; 0 means 200 with a TokenReview
 	message string // of an HTTP error; about the request, never about a token
 	err     error  // the true cause, for the log only
@@ -33,10 +34,10 @@ func (d *decision) outcome() Outcome {
 	switch {
 	case d.status != 0:
 		return Failed
-	case d.reason != "":
-		return Refused
+	case d.allowed:
+		return Allowed
 	}
-	return Allowed
+	return Refused
 }
 
 // decide is the whole of the decision. A panic in it denies.
@@ -67,6 +68,7 @@ func (h *Handler) decide(ctx context.Context, rv review) (d decision) {
 	if d.mapping, err = h.config.Mappings.Table().Map(d.identity); err != nil {
 		return d.deny(mappingReason(err), err)
 	}
+	d.allowed = true
 	return d
 }
 

@@ -1,6 +1,7 @@
 package tokenreview
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -122,7 +123,7 @@ func reasonOf(err error) Reason {
 	case err == nil:
 		return ""
 	case errors.As(err, &refused):
-		return Reason(refused.Reason)
+		return cmp.Or(Reason(refused.Reason), Internal)
 	case errors.Is(err, errBusy):
 		return Busy
 	case errors.Is(err, errCanceled):

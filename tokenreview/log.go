@@ -42,7 +42,7 @@ func (h *Handler) log(ctx context.Context, d *decision, latency time.Duration) {
 		if errors.As(d.err, &p) {
 			add("stack", string(p.stack))
 		}
-	case d.reason != "":
+	case !d.allowed:
 		level = slog.LevelWarn
 	}
 	h.config.Log.LogAttrs(ctx, level, "token review", attrs...)

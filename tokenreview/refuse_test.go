@@ -3,6 +3,7 @@ package tokenreview_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/awsauth"
 	"github.com/eksauth/eksauth/token"
 	"github.com/eksauth/eksauth/tokenreview"
@@ -259,27 +261,40 @@ func TestRefusesWhatIsNoReview(t *testing.T) {
 }
 
 // faulty is a verifier with a fault of its own.
-type faulty struct{ check, verify func() }
+type faulty struct{ check, verify func() error }
 
-func (f faulty) Check(string) (*token.Request, error) { f.check(); return &token.Request{}, nil }
+func (f faulty) Check(string) (*token.Request, error) { return &token.Request{}, f.check() }
 func (f faulty) Verify(context.Context, string) (token.Verified, error) {
-	f.verify()
-	return token.Verified{}, nil
+	p, err := arn.ParsePrincipal(adaARN) // mapped, if anybody believed it
+	return token.Verified{Identity: arn.Identity{Principal: p}}, errors.Join(err, f.verify())
 }
 
-func TestPanicsDeny(t *testing.T) {
+// Any internal error denies.
+func TestFaultsOfOurOwnDeny(t *testing.T) {
 	t.Parallel()
-	boom := func() { panic("boom") }
-	for name, v := range map[string]faulty{
-		"before STS": {check: boom},
-		"at STS":     {check: func() {}, verify: boom},
-		"at the mappings, for an identity that is none": {check: func() {}, verify: func() {}},
+	well := func() error { return nil }
+	boom := func() error { panic("boom") }
+	fail := func() error { return errors.New("no idea") }
+	nameless := func() error { return &token.Error{} }
+	for _, tc := range []struct {
+		name     string
+		verifier faulty
+		unmapped bool // no Mappings at all
+		panics   bool
+	}{
+		{"panic before STS", faulty{boom, well}, false, true},
+		{"panic at STS", faulty{well, boom}, false, true},
+		{"panic at the mappings", faulty{well, well}, true, true},
+		{"error before STS", faulty{fail, well}, false, false},
+		{"error at STS", faulty{well, fail}, false, false},
+		{"error without a reason before STS", faulty{nameless, well}, false, false},
+		{"error without a reason at STS", faulty{well, nameless}, false, false},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, func(_ *rig, c *tokenreview.Config) {
-				c.Verifier = v
-				if strings.HasPrefix(name, "at the mappings") {
+				c.Verifier = tc.verifier
+				if tc.unmapped {
 					c.Mappings = nil
 				}
 			})
@@ -288,7 +303,7 @@ func TestPanicsDeny(t *testing.T) {
 				t.Errorf("%d %s", a.HTTP, a.Text)
 			}
 			line := r.lastLine(t)
-			if stack, _ := line["stack"].(string); line["level"] != "ERROR" || !strings.Contains(stack, "tokenreview.(*Handler)") {
+			if stack, _ := line["stack"].(string); line["level"] != "ERROR" || strings.Contains(stack, "tokenreview.(*Handler)") != tc.panics {
 				t.Errorf("logged %v", line)
 			}
 		})
