@@ -1,13 +1,11 @@
 package kube
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,6 +16,7 @@ import (
 
 	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/awsauth"
+	"github.com/eksauth/eksauth/internal/logtest"
 )
 
 const adaARN = "arn:aws:iam::111122223333:user/ada.lovelace"
@@ -29,13 +28,13 @@ func adaIs(username string) map[string]string {
 type rig struct {
 	*apiServer
 	live   *awsauth.Live
-	log    *lockedBuffer
+	log    *logtest.Buffer
 	failed atomic.Int64
 }
 
 // watching is a ConfigMap at work on a cluster whose aws-auth is data.
 func watching(t *testing.T, data map[string]string) *rig {
-	r := &rig{apiServer: newAPIServer(t), live: awsauth.NewLive(awsauth.Source{Name: awsauth.EKSConfigMap}), log: &lockedBuffer{}}
+	r := &rig{apiServer: newAPIServer(t), live: awsauth.NewLive(awsauth.Source{Name: awsauth.EKSConfigMap}), log: &logtest.Buffer{}}
 	if data != nil {
 		r.set(data)
 	}
@@ -194,7 +193,7 @@ func TestWaitsForAnAPIServerThatIsNotUp(t *testing.T) {
 	}{{503, "is the API server up"}, {403, "must allow get, list and watch"}, {401, "credentials in --kubeconfig"}} {
 		t.Run(http.StatusText(tc.status), func(t *testing.T) {
 			t.Parallel()
-			r := &rig{apiServer: newAPIServer(t), live: awsauth.NewLive(awsauth.Source{Name: awsauth.EKSConfigMap}), log: &lockedBuffer{}}
+			r := &rig{apiServer: newAPIServer(t), live: awsauth.NewLive(awsauth.Source{Name: awsauth.EKSConfigMap}), log: &logtest.Buffer{}}
 			r.set(adaIs("ada"))
 			r.fail(tc.status)
 			r.run(t)
@@ -258,21 +257,4 @@ func TestNewConfigMapRefuses(t *testing.T) {
 	if _, err := NewConfigMap(&rest.Config{Host: "http://a b"}, live, slog.Default()); err == nil {
 		t.Error("no error for a host that is none")
 	}
-}
-
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

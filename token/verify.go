@@ -278,15 +278,19 @@ func (v *Verifier) client() *http.Client {
 	return &c
 }
 
-// defaultTransport is http.DefaultTransport with bounds on what an endpoint
-// can make us hold.
-var defaultTransport http.RoundTripper = &http.Transport{
-	Proxy:                  http.ProxyFromEnvironment,
-	DialContext:            (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-	TLSHandshakeTimeout:    5 * time.Second,
-	ResponseHeaderTimeout:  askTimeout,
-	MaxResponseHeaderBytes: 64 << 10,
-	MaxIdleConnsPerHost:    32,
-	IdleConnTimeout:        time.Minute,
-	ForceAttemptHTTP2:      true,
+var defaultTransport http.RoundTripper = NewTransport()
+
+// NewTransport is http.DefaultTransport with bounds on what an endpoint can make
+// us hold. It keeps as many connections as there may be questions at once.
+func NewTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		TLSHandshakeTimeout:    5 * time.Second,
+		ResponseHeaderTimeout:  askTimeout,
+		MaxResponseHeaderBytes: 64 << 10,
+		MaxIdleConnsPerHost:    64,
+		IdleConnTimeout:        time.Minute,
+		ForceAttemptHTTP2:      true,
+	}
 }

@@ -1,7 +1,6 @@
 package tokenreview_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/eksauth/eksauth/awsauth"
+	"github.com/eksauth/eksauth/internal/logtest"
 	"github.com/eksauth/eksauth/sigv4"
 	"github.com/eksauth/eksauth/token"
 	"github.com/eksauth/eksauth/tokenreview"
@@ -118,7 +118,7 @@ type rig struct {
 	sts      *fakeSTS
 	clock    *clock
 	live     *awsauth.Live
-	log      *lockedBuffer
+	log      *logtest.Buffer
 	observed *observer
 }
 
@@ -139,7 +139,7 @@ const roleMappings = `
 
 func newRig(t testing.TB, change ...func(*rig, *tokenreview.Config)) *rig {
 	r := &rig{
-		sts: newSTS(t), clock: &clock{}, log: &lockedBuffer{}, observed: &observer{},
+		sts: newSTS(t), clock: &clock{}, log: &logtest.Buffer{}, observed: &observer{},
 		live: awsauth.NewLive(awsauth.Source{Name: awsauth.EKSConfigMap}),
 	}
 	endpoint, err := url.Parse(r.sts.URL)
@@ -258,23 +258,6 @@ func (r *rig) lastLine(t testing.TB) map[string]any {
 		t.Fatal("nothing was logged")
 	}
 	return lines[len(lines)-1]
-}
-
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 // observer notes what it is told.

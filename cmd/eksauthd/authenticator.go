@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -124,7 +123,7 @@ func (p *program) authenticator(ctx context.Context, f *authenticatorFlags) erro
 		}
 		defer health.Close()
 	}
-	a.log.Info("serving", "url", a.url, "cluster", f.ClusterID, "sources", f.Server.BackendMode, "version", version())
+	a.log.Info("serving", "url", a.url, "cluster", f.ClusterID, "sources", f.Server.BackendMode, "version", cli.Version())
 	if _, err := fmt.Fprintln(p.Out, "serving", a.url); err != nil {
 		return err
 	}
@@ -226,7 +225,7 @@ func (a *authenticator) handler() http.Handler {
 	mux.Handle(authenticatePath, tokenreview.New(tokenreview.Config{
 		Verifier: &token.Verifier{
 			ClusterID: f.ClusterID, Partition: f.Server.Partition, Endpoint: f.sts,
-			Client: &http.Client{Transport: countedTransport{newSTSTransport(), a.metrics}},
+			Client: &http.Client{Transport: countedTransport{token.NewTransport(), a.metrics}},
 		},
 		Mappings: a.live, Audiences: f.apiAudiences, ScrubbedAccounts: f.Server.ScrubbedAccounts,
 		Log: a.log, Observer: a.metrics,
@@ -238,19 +237,4 @@ func (a *authenticator) healthHandler() http.Handler {
 	mux := http.NewServeMux()
 	addHealth(mux, a.live, a.metrics)
 	return mux
-}
-
-// newSTSTransport bounds what an endpoint can make this program hold. As many
-// connections stay open as there may be questions at once.
-func newSTSTransport() *http.Transport {
-	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-		TLSHandshakeTimeout:    5 * time.Second,
-		ResponseHeaderTimeout:  10 * time.Second,
-		MaxResponseHeaderBytes: 64 << 10,
-		MaxIdleConnsPerHost:    64,
-		IdleConnTimeout:        time.Minute,
-		ForceAttemptHTTP2:      true,
-	}
 }

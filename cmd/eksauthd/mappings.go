@@ -40,7 +40,7 @@ func newWatch(s *settings, live *awsauth.Live, log *slog.Logger) (*kube.ConfigMa
 	if err != nil {
 		return nil, err
 	}
-	config.UserAgent = "eksauthd/" + strings.ReplaceAll(version(), " ", "-")
+	config.UserAgent = "eksauthd/" + strings.ReplaceAll(cli.Version(), " ", "-")
 	return kube.NewConfigMap(config, live, log)
 }
 

@@ -21,7 +21,7 @@ yourself, with the tokens and mappings of EKS.`,
 		Example: `  eksauthd init --config config.yaml             # before kube-apiserver starts
   eksauthd authenticator --config config.yaml    # answers it`,
 	}
-	root.AddCommand(p.newAuthenticator(), p.newInit(), p.newVersion())
+	root.AddCommand(p.newAuthenticator(), p.newInit(), cli.NewVersion("eksauthd"))
 	return root
 }
 

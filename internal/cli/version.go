@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmt"
@@ -8,20 +8,21 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func (p *program) newVersion() *cobra.Command {
+// NewVersion is the command that prints which program this is.
+func NewVersion(program string) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version and the commit it was built from",
-		Example: "  eksauth version",
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(p.Out, "eksauth "+version())
+		Example: "  " + program + " version",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), program, Version())
 			return err
 		},
 	}
 }
 
-// version is what the Go tool recorded when it built the program.
-func version() string {
+// Version is what the Go tool recorded when it built the program.
+func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
