@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/eksauth/eksauth/arn"
@@ -45,6 +46,9 @@ type Verifier struct {
 	Client *http.Client
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+
+	makeTransport sync.Once
+	transport     http.RoundTripper // of a Client that has none
 }
 
 // Verified is what a token proved.
@@ -272,13 +276,12 @@ func (v *Verifier) client() *http.Client {
 		c = *v.Client
 	}
 	if c.Transport == nil {
-		c.Transport = defaultTransport
+		v.makeTransport.Do(func() { v.transport = NewTransport() })
+		c.Transport = v.transport
 	}
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &c
 }
-
-var defaultTransport http.RoundTripper = NewTransport()
 
 // NewTransport is http.DefaultTransport with bounds on what an endpoint can make
 // us hold. It keeps as many connections as there may be questions at once.

@@ -88,7 +88,8 @@ func Run(root *cobra.Command, stdio IO, args []string) int {
 }
 
 // strict turns every wrong number of arguments into a usage error. cobra's own
-// have no type, so they cannot be told from failures.
+// have no type, so they cannot be told from failures; and for a group of
+// commands it would print the help and call an unknown one a success.
 func strict(cmd *cobra.Command) {
 	check := cmd.Args
 	if check == nil {
@@ -96,13 +97,30 @@ func strict(cmd *cobra.Command) {
 	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
-			return Hint(Usage("%w", err), "%s --help", cmd.CommandPath())
+			hint := cmd.CommandPath() + " --help"
+			if similar := suggestions(cmd, args); len(similar) > 0 {
+				hint = "did you mean " + cmd.CommandPath() + " " + similar[0] + "?"
+			}
+			return Hint(Usage("%w", err), "%s", hint)
 		}
 		return nil
+	}
+	if cmd.HasSubCommands() && !cmd.Runnable() {
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	}
 	for _, sub := range cmd.Commands() {
 		strict(sub)
 	}
+}
+
+func suggestions(cmd *cobra.Command, args []string) []string {
+	if len(args) == 0 {
+		return nil
+	}
+	if cmd.SuggestionsMinimumDistance == 0 {
+		cmd.SuggestionsMinimumDistance = 2
+	}
+	return cmd.SuggestionsFor(args[0])
 }
 
 func report(root *cobra.Command, stderr io.Writer, err error) int {
