@@ -6,17 +6,19 @@ import (
 	"time"
 )
 
-// execCredential is client.authentication.k8s.io's answer, its fields in the
-// order in which aws eks get-token writes them.
-type execCredential struct {
-	Kind       string   `json:"kind"`
-	APIVersion string   `json:"apiVersion"`
-	Spec       struct{} `json:"spec"`
-	Status     struct {
-		ExpirationTimestamp string `json:"expirationTimestamp"`
-		Token               string `json:"token"`
-	} `json:"status"`
+// execCredential is client.authentication.k8s.io's answer, byte for byte as aws
+// eks get-token writes it. None of the values has a character that JSON would
+// escape.
+const execCredential = `{
+    "kind": "ExecCredential",
+    "apiVersion": "%s",
+    "spec": {},
+    "status": {
+        "expirationTimestamp": "%s",
+        "token": "%s"
+    }
 }
+`
 
 const execGroup = "client.authentication.k8s.io/"
 
@@ -25,13 +27,8 @@ func (p *program) writeExecCredential(raw string, expiration time.Time) error {
 	if warning != "" {
 		fmt.Fprintln(p.Err, "eksauth: "+warning)
 	}
-	c := execCredential{Kind: "ExecCredential", APIVersion: execGroup + version}
-	c.Status.Token = raw
-	c.Status.ExpirationTimestamp = expiration.UTC().Format(time.RFC3339)
-	enc := json.NewEncoder(p.Out)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "    ")
-	return enc.Encode(c)
+	_, err := fmt.Fprintf(p.Out, execCredential, execGroup+version, expiration.UTC().Format(time.RFC3339), raw)
+	return err
 }
 
 // execVersion answers in the version that kubectl asks for in

@@ -54,7 +54,11 @@ same environment instead, and ends with its exit code.`,
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return p.local(cmd.Context(), f, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, stop := cli.UntilSignal(cmd.Context())
+			defer stop()
+			return p.local(ctx, f, args)
+		},
 	}
 	cmd.Flags().StringVar(&f.dataDir, "data-dir", "", "`DIR` for state and files (default: eksauth in the user's data folder)")
 	cmd.Flags().StringVar(&f.listen, "listen", "", "`address` to listen on (default: a free port on 127.0.0.1, the same as last time if it is still free)")

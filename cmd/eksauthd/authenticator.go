@@ -71,7 +71,9 @@ have been read. The log goes to standard error.`,
 		if err := f.check(); err != nil {
 			return err
 		}
-		return p.authenticator(cmd.Context(), f)
+		ctx, stop := cli.UntilSignal(cmd.Context())
+		defer stop()
+		return p.authenticator(ctx, f)
 	}
 	return cmd
 }

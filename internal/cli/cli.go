@@ -67,15 +67,21 @@ func (e *ExitError) Error() string {
 
 func (e *ExitError) Unwrap() error { return e.Err }
 
-// Run executes root with args until it ends or the process is told to stop
-// (SIGINT, SIGTERM), and returns the exit code. A second signal kills.
-func Run(root *cobra.Command, stdio IO, args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+// UntilSignal is ctx until the process is told to stop (SIGINT, SIGTERM). A
+// second signal kills. It is for commands that stay: the others just die, and
+// start without the cost of a signal handler.
+func UntilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}
 
+// Run executes root with args and returns the exit code.
+func Run(root *cobra.Command, stdio IO, args []string) int {
 	root.SilenceErrors, root.SilenceUsage = true, true
+	// Making the completion command costs more than all others together.
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.CompletionOptions.DisableDefaultCmd = len(args) == 0 || args[0] != "completion"
 	root.SetIn(stdio.In)
 	root.SetOut(stdio.Out)
 	root.SetErr(stdio.Err)
@@ -84,7 +90,7 @@ func Run(root *cobra.Command, stdio IO, args []string) int {
 		return Hint(Usage("%w", err), "%s --help", cmd.CommandPath())
 	})
 	strict(root)
-	return report(root, stdio.Err, root.ExecuteContext(ctx))
+	return report(root, stdio.Err, root.ExecuteContext(context.Background()))
 }
 
 // strict turns every wrong number of arguments into a usage error. cobra's own
