@@ -26,7 +26,7 @@ func bigWorld(roles int) *World {
 func isDamaged(t *testing.T, err error) {
 	t.Helper()
 	var refused *OpenError
-	if !errors.As(err, &refused) || !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), stateFile+" is damaged: ") || refused.Hint == "" {
+	if !errors.As(err, &refused) || !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), StateFile+" is damaged: ") || refused.Hint == "" {
 		t.Errorf("Open: %v", err)
 	}
 }
@@ -37,7 +37,7 @@ func TestDamagedFileIsRefused(t *testing.T) {
 	s := open(t, good)
 	apply(t, s, bigWorld(300))
 	s.Close()
-	file, err := os.ReadFile(filepath.Join(good, stateFile))
+	file, err := os.ReadFile(filepath.Join(good, StateFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func TestDamagedFileIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			if err := os.WriteFile(filepath.Join(dir, stateFile), damage(bytes.Clone(file)), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, StateFile), damage(bytes.Clone(file)), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			s, err := Open(dir, time.Now)
@@ -87,7 +87,7 @@ func TestLostPageIsRefusedOrHarmless(t *testing.T) {
 	apply(t, s, bigWorld(100))
 	want := world(t, s)
 	s.Close()
-	file, err := os.ReadFile(filepath.Join(good, stateFile))
+	file, err := os.ReadFile(filepath.Join(good, StateFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestLostPageIsRefusedOrHarmless(t *testing.T) {
 		dir := t.TempDir()
 		damaged := bytes.Clone(file)
 		clear(damaged[page*4096 : (page+1)*4096])
-		if err := os.WriteFile(filepath.Join(dir, stateFile), damaged, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, StateFile), damaged, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		s, err := Open(dir, time.Now)
@@ -129,7 +129,7 @@ func TestMissingSealingKeyIsRefused(t *testing.T) {
 func TestForeignBoltFileIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	db, err := bbolt.Open(filepath.Join(dir, stateFile), 0o600, nil)
+	db, err := bbolt.Open(filepath.Join(dir, StateFile), 0o600, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package awslocal
 
 import (
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -82,6 +83,12 @@ func (e Environment) Shell() []byte {
 	for _, v := range e.variables() {
 		b.WriteString("export " + v.name + "=" + shellQuote(v.value) + "\n")
 	}
+	if host := e.host(); host != "" {
+		b.WriteString("# A proxy must not be asked about this machine.\n")
+		for _, name := range noProxy() {
+			b.WriteString(`export ` + name + `="${` + name + `:+$` + name + `,}` + host + `"` + "\n")
+		}
+	}
 	b.WriteString("# These would win over the above, or lead elsewhere.\n")
 	b.WriteString("unset " + strings.Join(e.unset(), " ") + "\n")
 	return []byte(b.String())
@@ -102,7 +109,37 @@ func (e Environment) Environ(base []string) []string {
 	for _, v := range set {
 		environ = append(environ, v.name+"="+v.value)
 	}
+	if host := e.host(); host != "" {
+		for _, name := range noProxy() {
+			environ = addToList(environ, name, host)
+		}
+	}
 	return environ
+}
+
+// noProxy are the variables that say which hosts are asked directly. Clients
+// differ in which they read; botocore, for one, makes no exception of loopback.
+func noProxy() []string { return []string{"NO_PROXY", "no_proxy"} }
+
+// host is the endpoint's, as it can stand in a shell's double quotes; "" if
+// there is none.
+func (e Environment) host() string {
+	u, err := url.Parse(e.Endpoint)
+	if err != nil || strings.ContainsAny(u.Hostname(), "\"$`\\") {
+		return ""
+	}
+	return u.Hostname()
+}
+
+// addToList adds value to a variable that is a list with commas.
+func addToList(environ []string, name, value string) []string {
+	for i, s := range environ {
+		if old, ok := strings.CutPrefix(s, name+"="); ok && old != "" {
+			environ[i] = s + "," + value
+			return environ
+		}
+	}
+	return append(environ, name+"="+value)
 }
 
 // WriteEnv writes the environment to the file EnvFile in dir, readable by its

@@ -73,6 +73,7 @@ func TestChildEnvironment(t *testing.T) {
 		"AWS_ENDPOINT_URL=http://127.0.0.1:4566",
 		"AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
 		"AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true",
+		"NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1",
 	}
 	if diff := cmp.Diff(want, e.Environ(base)); diff != "" {
 		t.Error(diff)
@@ -83,5 +84,16 @@ func TestChildEnvironment(t *testing.T) {
 	e.Kubeconfig = "/theirs"
 	if got := e.Environ(base); !slices.Contains(got, "KUBECONFIG=/theirs") || slices.Contains(got, "KUBECONFIG=/mine") {
 		t.Errorf("with a kubeconfig: %v", got)
+	}
+}
+
+// What the user exempts from the proxy stays exempt.
+func TestChildEnvironmentKeepsNoProxy(t *testing.T) {
+	t.Parallel()
+	got := someEnvironment().Environ([]string{"NO_PROXY=example.com", "no_proxy="})
+	for _, want := range []string{"NO_PROXY=example.com,127.0.0.1", "no_proxy=127.0.0.1"} {
+		if !slices.Contains(got, want) {
+			t.Errorf("no %s in %q", want, got)
+		}
 	}
 }

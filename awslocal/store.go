@@ -21,8 +21,8 @@ import (
 )
 
 const (
-	stateFile = "state.db"
-	newFile   = "." + stateFile + "." // and something random: while it is made
+	StateFile = "state.db"
+	newFile   = "." + StateFile + "." // and something random: while it is made
 	pidFile   = "pid"                 // of who has the store open; only for the message to others
 
 	// lockTimeout is for a process that is just ending.
@@ -55,7 +55,7 @@ func Open(dir string, now func() time.Time) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, stateFile)
+	path := filepath.Join(dir, StateFile)
 	if err := create(dir, path); err != nil {
 		return nil, fmt.Errorf("create %s: %w", path, err)
 	}
@@ -191,7 +191,7 @@ func openError(dir string, err error) error {
 func damaged(dir, what string) *OpenError {
 	return &OpenError{
 		Dir: dir, Err: ErrDamaged,
-		Message: stateFile + " is damaged: " + what,
+		Message: StateFile + " is damaged: " + what,
 		Hint:    "restore it from a backup, or move it away to begin anew: generated ids and keys are lost then",
 	}
 }

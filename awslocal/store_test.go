@@ -334,7 +334,7 @@ func TestOneOfManyMakesTheStore(t *testing.T) {
 func TestWhatTheSystemRefusesIsNotCalledDamaged(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if err := os.Mkdir(filepath.Join(dir, stateFile), 0o700); err != nil {
+	if err := os.Mkdir(filepath.Join(dir, StateFile), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	_, err := Open(dir, time.Now)
@@ -361,7 +361,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 // edit changes a closed store behind its back.
 func edit(t *testing.T, dir string, f func(meta *bbolt.Bucket) error) {
 	t.Helper()
-	db, err := bbolt.Open(filepath.Join(dir, stateFile), 0o600, nil)
+	db, err := bbolt.Open(filepath.Join(dir, StateFile), 0o600, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -376,7 +376,7 @@ func TestFilesAreTheOwnersOnly(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	s := open(t, dir)
 	apply(t, s, parse(t, base))
-	for name, want := range map[string]os.FileMode{"": 0o700 | os.ModeDir, stateFile: 0o600, pidFile: 0o600} {
+	for name, want := range map[string]os.FileMode{"": 0o700 | os.ModeDir, StateFile: 0o600, pidFile: 0o600} {
 		info, err := os.Stat(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
@@ -386,9 +386,9 @@ func TestFilesAreTheOwnersOnly(t *testing.T) {
 		}
 	}
 	s.Close()
-	os.Chmod(filepath.Join(dir, stateFile), 0o644)
+	os.Chmod(filepath.Join(dir, StateFile), 0o644)
 	open(t, dir)
-	if info, _ := os.Stat(filepath.Join(dir, stateFile)); info.Mode() != 0o600 {
+	if info, _ := os.Stat(filepath.Join(dir, StateFile)); info.Mode() != 0o600 {
 		t.Errorf("a loose mode stayed: %v", info.Mode())
 	}
 	entries, err := os.ReadDir(dir)

@@ -10,16 +10,16 @@ import (
 // of it was verified, and nothing secret is in it: no signature, no session
 // token.
 type Inspection struct {
-	Host          string        `json:"host"`
-	Endpoint      string        `json:"endpoint"` // "global", "regional", "FIPS", "dual stack", or "not AWS"
-	Partition     string        `json:"partition,omitempty"`
-	Region        string        `json:"region"`
-	AccessKeyID   string        `json:"accessKeyId"`
-	Temporary     bool          `json:"temporaryCredentials"`
-	Date          time.Time     `json:"date,omitzero"`
-	Expiry        time.Time     `json:"expiry,omitzero"`
-	Expires       time.Duration `json:"-"`
-	SignedHeaders string        `json:"signedHeaders,omitempty"`
+	Host          string    `json:"host"`
+	Endpoint      string    `json:"endpoint"` // "global", "regional", "FIPS", "dual stack", or "not AWS"
+	Partition     string    `json:"partition,omitempty"`
+	Region        string    `json:"region"`
+	AccessKeyID   string    `json:"accessKeyId"`
+	Temporary     bool      `json:"temporaryCredentials"`
+	Date          time.Time `json:"date,omitzero"`
+	Expiry        time.Time `json:"expiry,omitzero"`
+	XAmzExpires   int       `json:"xAmzExpires"` // seconds; STS ignores it
+	SignedHeaders string    `json:"signedHeaders,omitempty"`
 	// Faults are all the reasons for which the token would be refused before
 	// STS is asked. Empty does not mean that STS accepts it.
 	Faults []string `json:"faults"`
@@ -43,7 +43,7 @@ func (v *Verifier) Inspect(raw string) (in Inspection, ok bool) {
 		return in, false
 	}
 	in.Host, in.Region, in.AccessKeyID = req.Host, req.Region, req.AccessKeyID
-	in.Temporary, in.Date, in.Expires, in.SignedHeaders = req.Temporary(), req.Date, req.Expires, req.signed
+	in.Temporary, in.Date, in.XAmzExpires, in.SignedHeaders = req.Temporary(), req.Date, int(req.Expires.Seconds()), req.signed
 	host, known := arn.ParseSTSHost(req.Host)
 	in.Partition, in.Endpoint = host.Partition, endpointName(host, known)
 	if !req.Date.IsZero() {

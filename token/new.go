@@ -89,6 +89,9 @@ func (o Options) target() (*url.URL, string, error) {
 		if o.Endpoint.Host == "" || o.Endpoint.Scheme != "https" && o.Endpoint.Scheme != "http" {
 			return nil, "", fmt.Errorf("the STS endpoint %q is not an http or https URL with a host", o.Endpoint.Redacted())
 		}
+		if o.Endpoint.Path != "" && o.Endpoint.Path != "/" {
+			return nil, "", fmt.Errorf("the STS endpoint %q has a path; tokens have none", o.Endpoint.Redacted())
+		}
 		target.Scheme, target.Host = o.Endpoint.Scheme, o.Endpoint.Host
 		if h, ok := arn.ParseSTSHost(o.Endpoint.Host); ok {
 			region = h.Region // AWS's own host: it honours no other scope

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/internal/cli"
@@ -29,6 +30,7 @@ type awsFlags struct{ region, profile string }
 func (p *program) awsConfig(ctx context.Context) (aws.Config, error) {
 	endpoint := &lateEndpoint{}
 	options := []func(*config.LoadOptions) error{
+		config.WithLogger(logging.Nop{}), // it warns of instance metadata, which nobody asked for
 		config.WithAssumeRoleCredentialOptions(func(o *stscreds.AssumeRoleOptions) {
 			o.TokenProvider = p.askMFA
 			o.Client = assumeRoleClient{o.Client, endpoint}
@@ -54,7 +56,7 @@ func (p *program) awsConfig(ctx context.Context) (aws.Config, error) {
 // retrieve finds the credentials, or says where they were looked for.
 func (p *program) retrieve(ctx context.Context, cfg aws.Config) (sigv4.Credentials, aws.Credentials, error) {
 	if cfg.Credentials == nil {
-		return sigv4.Credentials{}, aws.Credentials{}, p.noCredentials(errors.New("no credential provider"))
+		return sigv4.Credentials{}, aws.Credentials{}, p.explainCredentials(errors.New("no credential provider"))
 	}
 	c, err := cfg.Credentials.Retrieve(ctx)
 	if err != nil {
@@ -95,12 +97,16 @@ func (p *program) explainConfig(err error) error {
 		return cli.Hint(fmt.Errorf("the AWS profile %q does not exist in the shared config and credentials files", missing.Profile),
 			"aws configure list-profiles; then --profile NAME or AWS_PROFILE=NAME")
 	case errors.As(err, &assume):
-		return cli.Hint(fmt.Errorf("the AWS profile %q cannot be used: %w", assume.Profile, err), "see its source_profile, credential_source and role_arn")
+		return cli.Hint(fmt.Errorf("the AWS profile %q cannot be used: %s", assume.Profile, oneLine(err)), "see its source_profile, credential_source and role_arn")
 	}
-	return fmt.Errorf("read the AWS configuration: %w", err)
+	return cli.Hint(fmt.Errorf("read the AWS configuration: %s", oneLine(err)), "see ~/.aws/config and ~/.aws/credentials, or the files that AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name")
 }
 
+// explainCredentials says in one line which source failed, and what to do. The
+// SDK's error names its own layers, and at the end of the chain it speaks of
+// instance metadata, which misleads everybody who is not on an instance.
 func (p *program) explainCredentials(err error) error {
+	source, hint := p.credentialSource()
 	var sso *ssocreds.InvalidTokenError
 	var api smithy.APIError
 	switch {
@@ -108,21 +114,37 @@ func (p *program) explainCredentials(err error) error {
 		return cli.Hint(fmt.Errorf("the SSO session of profile %q has ended or was never begun", p.profileName()),
 			"aws sso login --profile %s", p.profileName())
 	case errors.As(err, &api):
-		return cli.Hint(fmt.Errorf("credentials of profile %q: AWS answers %s: %s", p.profileName(), api.ErrorCode(), api.ErrorMessage()),
-			"may the profile's source assume its role, and are its keys active?")
-	}
-	return p.noCredentials(err)
-}
-
-// noCredentials: the chain ends at instance metadata, so its last word is
-// about that, which misleads everybody who is not on an instance.
-func (p *program) noCredentials(err error) error {
-	text := err.Error()
-	if strings.Contains(text, "IMDS") || strings.Contains(text, "no credential provider") {
+		return cli.Hint(fmt.Errorf("credentials from %s: AWS answers %s: %s", source, api.ErrorCode(), api.ErrorMessage()), "%s", hint)
+	case strings.Contains(err.Error(), "no EC2 IMDS role found"), strings.Contains(err.Error(), "no credential provider"):
 		return cli.Hint(fmt.Errorf("unable to locate credentials (tried the environment, profile %q, web identity, container and instance metadata)", p.profileName()),
 			"set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run: aws configure")
 	}
-	return cli.Hint(fmt.Errorf("credentials of profile %q: %w", p.profileName(), err), "aws sts get-caller-identity --profile %s", p.profileName())
+	return cli.Hint(fmt.Errorf("credentials from %s: %s", source, oneLine(err)), "%s", hint)
+}
+
+// credentialSource is where the SDK looks for credentials first, by its own
+// order, and what to look at when that fails.
+func (p *program) credentialSource() (source, hint string) {
+	profile := fmt.Sprintf("profile %q", p.profileName())
+	profileHint := "look at the profile in ~/.aws/config and ~/.aws/credentials: are its role, source and keys right?"
+	switch {
+	case p.aws.profile != "":
+		return profile, profileHint
+	case p.Getenv("AWS_ACCESS_KEY_ID") != "":
+		return "the environment", "AWS_ACCESS_KEY_ID needs AWS_SECRET_ACCESS_KEY"
+	case p.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE") != "":
+		return "web identity (AWS_WEB_IDENTITY_TOKEN_FILE, AWS_ROLE_ARN)", "is the token file there and readable, and does the role trust the service account?"
+	case p.Getenv("AWS_PROFILE") != "":
+		return profile, profileHint
+	case p.Getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI") != "" || p.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") != "":
+		return "the container's credentials endpoint (AWS_CONTAINER_CREDENTIALS_…)", "does the agent answer there, and is it exempt from the proxy (NO_PROXY)?"
+	}
+	return profile, profileHint
+}
+
+// oneLine is an error's text without its line breaks.
+func oneLine(err error) string {
+	return strings.Join(strings.Fields(err.Error()), " ")
 }
 
 // legacyGlobalRegions are those for which AWS_STS_REGIONAL_ENDPOINTS=legacy

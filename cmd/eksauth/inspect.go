@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"sort"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -54,11 +56,16 @@ func (p *program) inspectToken(raw, format string) error {
 	}
 	in, ok := (&token.Verifier{Endpoint: endpoint, Now: func() time.Time { return now }}).Inspect(raw)
 	if format == "json" {
-		return writeJSON(p.Out, struct {
-			Kind     string `json:"kind"`
-			Verified bool   `json:"verified"`
+		err := writeJSON(p.Out, struct {
+			Kind       string `json:"kind"`
+			Verified   bool   `json:"verified"`
+			AgeSeconds int    `json:"ageSeconds"`
 			token.Inspection
-		}{"EKSToken", false, in})
+		}{"EKSToken", false, int(now.Sub(in.Date).Seconds()), in})
+		if err == nil && !ok {
+			return &cli.ExitError{Code: cli.ExitFailed} // the faults have said why
+		}
+		return err
 	}
 	if !ok {
 		return cli.Hint(fmt.Errorf("not an EKS token: %s", strings.Join(in.Faults, "; ")), "an EKS token begins with %q", token.Prefix)
@@ -78,7 +85,7 @@ func (p *program) inspectToken(raw, format string) error {
 		row("made", "%s, %s", in.Date.Format(time.RFC3339), relative(now, in.Date))
 		row("expires", "%s, %s", in.Expiry.Format(time.RFC3339), relative(now, in.Expiry))
 	}
-	row("X-Amz-Expires", "%d s (STS ignores it)", int(in.Expires.Seconds()))
+	row("X-Amz-Expires", "%d s (STS ignores it)", in.XAmzExpires)
 	row("signed headers", "%s", orNone(strings.ReplaceAll(in.SignedHeaders, ";", ", ")))
 	row("cluster", "not written in the token; the signature covers it")
 	if err := w.Flush(); err != nil {
@@ -103,7 +110,7 @@ func (p *program) inspectJWT(raw, format string) error {
 	}
 	fmt.Fprintf(p.Out, "Service-account JWT. %s\n\n", notVerified)
 	w := tabwriter.NewWriter(p.Out, 0, 0, 2, ' ', 0)
-	row := func(name, value string) { fmt.Fprintf(w, "  %s\t%s\n", name, value) }
+	row := func(name, value string) { fmt.Fprintf(w, "  %s\t%s\n", printable(name), printable(value)) }
 	row("issuer", orNone(in.Issuer))
 	row("subject", orNone(in.Subject))
 	row("audience", orNone(strings.Join(in.Audience, ", ")))
@@ -154,8 +161,17 @@ func (p *program) printFaults(faults []string) {
 		return
 	}
 	for _, f := range faults {
-		fmt.Fprintf(p.Out, "%s %s\n", style.Bad("✗"), f)
+		fmt.Fprintf(p.Out, "%s %s\n", style.Bad("✗"), printable(f))
 	}
+}
+
+// printable quotes what a stranger wrote if it could move the cursor or begin a
+// line of its own.
+func printable(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(s)
+	}
+	return s
 }
 
 func keyKind(in token.Inspection) string {

@@ -177,7 +177,8 @@ func (p *program) findCluster(ctx context.Context, cfg aws.Config, f *kubeconfig
 
 // describeCluster is the one call to EKS that this program makes. The SDK's EKS
 // client would slow every start by a quarter (docs/architecture.md), so the
-// request is signed here.
+// request is signed here. Of the SDK's endpoint rules it follows AWS_ENDPOINT_URL
+// and the region; FIPS and dual-stack hosts need AWS_ENDPOINT_URL_EKS.
 func (p *program) describeCluster(ctx context.Context, cfg aws.Config, name string) (c eksCluster, err error) {
 	if cfg.Region == "" {
 		return c, cli.Hint(cli.Usage("no region: EKS has no global endpoint"), "--region REGION or AWS_REGION")

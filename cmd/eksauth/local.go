@@ -8,9 +8,9 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +19,7 @@ import (
 	"github.com/eksauth/eksauth/awslocal"
 	"github.com/eksauth/eksauth/internal/atomicfile"
 	"github.com/eksauth/eksauth/internal/cli"
+	"github.com/eksauth/eksauth/internal/serving"
 	"github.com/eksauth/eksauth/sigv4"
 	"github.com/eksauth/eksauth/sts"
 )
@@ -82,15 +83,17 @@ func (p *program) local(ctx context.Context, f *localFlags, command []string) er
 	if err := l.start(ctx, f); err != nil {
 		return err
 	}
+	if len(command) == 0 {
+		fmt.Fprintln(p.Out, "ready")
+	}
 	if f.tour {
 		if err := l.tour(ctx); err != nil {
 			return err
 		}
 	}
 	if len(command) > 0 {
-		return l.run(ctx, command)
+		return l.run(command)
 	}
-	fmt.Fprintln(p.Out, "ready")
 	l.sayWhatNext(f)
 	select {
 	case <-ctx.Done():
@@ -106,7 +109,6 @@ type local struct {
 	dir     string
 	store   *awslocal.Store
 	log     *slog.Logger
-	server  *http.Server
 	cluster awslocal.PlacedCluster
 	env     awslocal.Environment
 	kube    *localKubernetes // nil without --control-plane
@@ -126,6 +128,9 @@ func (p *program) openLocal(f *localFlags, quiet bool) (_ *local, err error) {
 			l.close()
 		}
 	}()
+	if err := refuseForeign(dir); err != nil {
+		return nil, err
+	}
 	if l.store, err = awslocal.Open(dir, time.Now); err != nil {
 		var open *awslocal.OpenError
 		if errors.As(err, &open) {
@@ -155,14 +160,26 @@ func (p *program) dataDir(given string) (string, error) {
 	return filepath.Join(home, ".local", "share", "eksauth"), nil
 }
 
+// refuseForeign keeps us from writing "credentials" or "env" over those of
+// somebody who gave a directory of theirs, such as ~/.aws.
+func refuseForeign(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == awslocal.StateFile }) {
+		return cli.Hint(fmt.Errorf("data directory %s: it has files, and none of them is ours", dir), "give a directory that is new or empty")
+	}
+	return nil
+}
+
 // openLog logs to a file, so that the true reason of each refusal can be looked
 // up, and to standard error when nothing else is written there.
 func (l *local) openLog(quiet bool) error {
-	path := filepath.Join(l.dir, "local.log")
-	if err := os.Rename(path, path+".old"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	file, err := openLogFile(filepath.Join(l.dir, "local.log"))
 	if err != nil {
 		return err
 	}
@@ -212,8 +229,8 @@ func (l *local) start(ctx context.Context, f *localFlags) error {
 	if err != nil {
 		return err
 	}
-	l.serve(listener)
-	if l.env, err = l.environment("http://" + listener.Addr().String()); err != nil {
+	l.serve(ctx, listener)
+	if l.env, err = l.environment("http://" + reachable(listener.Addr().(*net.TCPAddr))); err != nil {
 		return err
 	}
 	if f.controlPlane {
@@ -231,7 +248,13 @@ func (l *local) listen(given string) (net.Listener, error) {
 	remembered := filepath.Join(l.dir, "address")
 	if given != "" {
 		listener, err := net.Listen("tcp", given)
-		return listener, cli.Hint(err, "--listen 127.0.0.1:0 takes a free port")
+		if err != nil {
+			return nil, cli.Hint(err, "--listen 127.0.0.1:0 takes a free port")
+		}
+		if !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
+			fmt.Fprintf(l.Err, "warning: %s is not loopback: session tokens cross the network in plain HTTP\n", listener.Addr())
+		}
+		return listener, nil
 	}
 	var listener net.Listener
 	if last, err := os.ReadFile(remembered); err == nil {
@@ -246,25 +269,30 @@ func (l *local) listen(given string) (net.Listener, error) {
 	return listener, atomicfile.Write(remembered, []byte(listener.Addr().String()+"\n"), 0o600)
 }
 
-func (l *local) serve(listener net.Listener) {
-	l.server = &http.Server{
-		Handler:           awslocal.NewServer(l.store, time.Now, l.log),
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      30 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(l.log.Handler(), slog.LevelDebug),
+// reachable is an address that a client on this machine can use: one that
+// listens everywhere is also on loopback.
+func reachable(a *net.TCPAddr) string {
+	if a.IP.IsUnspecified() {
+		return fmt.Sprintf("127.0.0.1:%d", a.Port)
 	}
+	return a.String()
+}
+
+func (l *local) serve(ctx context.Context, listener net.Listener) {
+	// It goes on until everything else has ended: what ends needs it.
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	server := serving.Server{Handler: awslocal.NewServer(l.store, time.Now, l.log), Log: l.log, Grace: 5 * time.Second}
 	go func() {
-		if err := l.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			l.failed <- fmt.Errorf("the local AWS stopped listening: %w", err)
+		defer close(ended)
+		if err := server.Serve(ctx, listener); err != nil {
+			l.log.Error("the local AWS stopped listening", "error", err)
+			l.failed <- err
 		}
 	}()
 	l.onClose(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		l.server.Shutdown(ctx)
+		stop()
+		<-ended
 	})
 }
 

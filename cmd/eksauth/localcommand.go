@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -18,37 +17,42 @@ const stopGrace = 10 * time.Second
 
 // run executes a command in the local environment and ends with its exit code:
 // that is how a CI job uses it.
-func (l *local) run(ctx context.Context, command []string) error {
-	// Ctrl-C reaches the command by itself, being in our process group; it, not
-	// we, decides what to do about it.
-	interrupts := make(chan os.Signal, 1)
-	signal.Notify(interrupts, os.Interrupt)
-	defer signal.Stop(interrupts)
-
-	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+//
+// Ctrl-C reaches the command by itself, being in our process group: what to do
+// about it is the command's decision, for as long as it likes. When we are told
+// to end (SIGTERM, SIGHUP), it is told too, and has some seconds.
+func (l *local) run(command []string) error {
+	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = l.In, l.Out, l.Err
 	cmd.Env = l.env.Environ(os.Environ())
-	cmd.Cancel = func() error {
-		select {
-		case <-interrupts:
-			return nil
-		default:
-			return cmd.Process.Signal(syscall.SIGTERM)
-		}
-	}
-	cmd.WaitDelay = stopGrace
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
 	if err := cmd.Start(); err != nil {
 		return cli.Hint(err, "the command stands after --, as in: eksauth local -- aws sts get-caller-identity")
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	select {
-	case err := <-ended:
-		return exitCode(err)
-	case err := <-l.failed:
-		_ = cmd.Process.Signal(syscall.SIGTERM) // what it needs is gone
-		<-ended
-		return err
+	var patience <-chan time.Time // nil until the command was told to end
+	var broken error
+	for {
+		select {
+		case err := <-ended:
+			if broken != nil {
+				return broken
+			}
+			return exitCode(err)
+		case s := <-signals:
+			if s != os.Interrupt {
+				_ = cmd.Process.Signal(s)
+				patience = time.After(stopGrace)
+			}
+		case broken = <-l.failed: // what the command needs is gone
+			_ = cmd.Process.Signal(syscall.SIGTERM)
+			patience = time.After(stopGrace)
+		case <-patience:
+			_ = cmd.Process.Kill()
+		}
 	}
 }
 

@@ -150,7 +150,7 @@ func (l *local) prepareCluster(ctx context.Context, worldGiven bool) error {
 	const configMaps = "/api/v1/namespaces/kube-system/configmaps"
 	return l.putObject(string(manifest), func(object any) error {
 		if worldGiven {
-			return l.kube.plane.Apply(ctx, configMaps+"/aws-auth", object)
+			return l.kube.plane.Replace(ctx, configMaps, "aws-auth", object)
 		}
 		return l.kube.plane.Create(ctx, configMaps, object)
 	})

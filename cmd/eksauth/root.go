@@ -28,8 +28,8 @@ when that fails, and is a local AWS to try all of it without an account.`,
 		Example: `  eksauth local --tour                          # see it work, without AWS
   eksauth token --cluster-name dev              # what kubectl runs
   eksauth kubeconfig --name dev                 # write cluster, user and context
-  eksauth inspect "$TOKEN"                      # what does this token say?
-  eksauth verify --cluster-name dev "$TOKEN"    # who is it, really?`,
+  eksauth inspect - < token                     # what does this token say?
+  eksauth verify --cluster-name dev - < token   # who is it, really?`,
 	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&p.aws.region, "region", "", "AWS `region` (default: AWS_REGION, then the profile's)")

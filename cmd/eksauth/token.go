@@ -12,9 +12,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 	"github.com/spf13/cobra"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/eksauth/eksauth/arn"
+	"github.com/eksauth/eksauth/awsauth"
 	"github.com/eksauth/eksauth/internal/cli"
 	"github.com/eksauth/eksauth/sigv4"
 	"github.com/eksauth/eksauth/token"
@@ -59,8 +59,11 @@ to be assumed.`,
 	cmd.Flags().BoolVar(&f.tokenOnly, "token-only", false, "print the token alone")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "say on standard error which credentials were used")
 	cmd.Flags().StringVarP(&f.configFile, "config", "c", "", "aws-iam-authenticator's configuration `file`, for clusterID and defaultRole")
-	cmd.Flags().Bool("cache", false, "ignored: no credentials are kept on disk")
-	_ = cmd.Flags().MarkHidden("cache")
+	// aws-iam-authenticator's, without a meaning here: nothing is kept on disk,
+	// and nothing is logged.
+	cmd.Flags().Bool("cache", false, "")
+	cmd.Flags().StringP("log-format", "l", "", "")
+	hide(cmd, "cache", "log-format")
 	return cmd
 }
 
@@ -77,9 +80,23 @@ func (p *program) newEKS() *cobra.Command {
 	f.add(get)
 	get.Flags().StringVar(&f.clusterID, "cluster-id", "", "`id` of a cluster on Outposts")
 	get.Flags().StringVar(&f.role, "role", "", "the same as --role-arn")
+	// The aws CLI's, without a meaning here.
+	get.Flags().Bool("no-cli-pager", false, "")
+	get.Flags().Bool("no-paginate", false, "")
+	get.Flags().String("color", "", "")
+	get.Flags().Int("cli-read-timeout", 0, "")
+	get.Flags().Int("cli-connect-timeout", 0, "")
+	hide(get, "no-cli-pager", "no-paginate", "color", "cli-read-timeout", "cli-connect-timeout")
 	eks := &cobra.Command{Use: "eks", Short: "Commands under the names that the aws CLI gives them", Hidden: true}
 	eks.AddCommand(get)
 	return eks
+}
+
+// hide keeps flags that are taken and ignored out of the help.
+func hide(cmd *cobra.Command, names ...string) {
+	for _, name := range names {
+		cmd.Flags().Lookup(name).Hidden = true
+	}
 }
 
 func (f *tokenFlags) add(cmd *cobra.Command) {
@@ -96,6 +113,9 @@ func (f *tokenFlags) resolve(getenv func(string) string) (cluster, role string, 
 	}
 	if f.role != "" && f.roleARN != "" && f.role != f.roleARN {
 		return "", "", cli.Usage("both --role and --role-arn are given, and differ")
+	}
+	if f.sessionName != "" && f.forwardSessionName {
+		return "", "", cli.Usage("--session-name and --forward-session-name exclude each other")
 	}
 	cluster, role = firstOf(f.clusterName, f.clusterID), firstOf(f.roleARN, f.role)
 	if f.configFile != "" {
@@ -120,20 +140,19 @@ func (f *tokenFlags) resolve(getenv func(string) string) (cluster, role string, 
 	return cluster, role, nil
 }
 
-type tokenDefaults struct {
-	ClusterID   string `yaml:"clusterID"`
-	DefaultRole string `yaml:"defaultRole"`
-}
-
-func readTokenDefaults(path string) (d tokenDefaults, err error) {
+// readTokenDefaults reads aws-iam-authenticator's configuration file for what
+// its token command takes from there. What else is in it, and whether that is
+// right, is the server's business.
+func readTokenDefaults(path string) (awsauth.Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return d, fmt.Errorf("read the configuration file: %w", err)
+		return awsauth.Config{}, fmt.Errorf("read the configuration file: %w", err)
 	}
-	if err := yaml.Unmarshal(data, &d); err != nil {
-		return d, fmt.Errorf("%s: %w", path, err)
+	config, err := awsauth.ParseConfig(data)
+	if err != nil && config.ClusterID == "" && config.DefaultRole == "" {
+		return config, fmt.Errorf("%s: %w", path, err)
 	}
-	return d, nil
+	return config, nil
 }
 
 func firstOf(values ...string) string {
@@ -163,7 +182,8 @@ func (p *program) token(ctx context.Context, f *tokenFlags) error {
 		return err
 	}
 	if f.verbose {
-		fmt.Fprintf(p.Err, "credentials: profile %q, source %s, access key %s\n", p.profileName(), source.Source, creds.AccessKeyID)
+		from, _ := p.credentialSource()
+		fmt.Fprintf(p.Err, "credentials: from %s (%s), access key %s\n", from, source.Source, creds.AccessKeyID)
 	}
 	if role != "" {
 		if creds, err = p.assumeRole(ctx, cfg, role, f); err != nil {

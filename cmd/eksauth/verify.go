@@ -122,8 +122,8 @@ func (p *program) endpointFromEnv(given string) (*url.URL, error) {
 		return nil, nil
 	}
 	u, err := url.Parse(e)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return nil, cli.Usage("the STS endpoint %q is not an http or https URL", e)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.Path != "" && u.Path != "/" {
+		return nil, cli.Usage("the STS endpoint %q is not an http or https URL without a path", e)
 	}
 	return u, nil
 }

@@ -67,11 +67,11 @@ func (e *ExitError) Error() string {
 
 func (e *ExitError) Unwrap() error { return e.Err }
 
-// UntilSignal is ctx until the process is told to stop (SIGINT, SIGTERM). A
-// second signal kills. It is for commands that stay: the others just die, and
+// UntilSignal is ctx until the process is told to stop (SIGINT, SIGTERM, or
+// SIGHUP when its terminal closes). A second signal kills. It is for commands that stay: the others just die, and
 // start without the cost of a signal handler.
 func UntilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop)
 	return ctx, stop
 }

@@ -24,6 +24,17 @@ func (c *ControlPlane) Create(ctx context.Context, path string, object any) erro
 	return c.api.create(ctx, path, object)
 }
 
+// Replace makes object the whole of what is at the collection's path and name:
+// what the old one had besides is gone. It is created if it is not there.
+func (c *ControlPlane) Replace(ctx context.Context, collection, name string, object any) error {
+	err := c.api.do(ctx, http.MethodPut, collection+"/"+name, "application/json", object)
+	var status *statusError
+	if errors.As(err, &status) && status.Reason == "NotFound" {
+		return c.api.create(ctx, collection, object)
+	}
+	return err
+}
+
 // Apply creates the object at path, or changes the fields of it that object has
 // (server-side apply, with force), as the administrator. The path ends with the
 // object's name.

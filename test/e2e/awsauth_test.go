@@ -64,6 +64,24 @@ func TestEditTakesEffectWithinTwoSeconds(t *testing.T) {
 	}
 }
 
+// A removal acts on new tokens at once. A token that the API server has seen
+// goes on for as long as that remembers it: ten seconds, which no flag changes,
+// after the webhook's cache time, which is one second here.
+func TestRemovalTakesEffect(t *testing.T) {
+	s := theSystem(t)
+	c := s.client(t)
+	restoreAWSAuth(t, c)
+	old := tokenOf(t, c.must("eksauth", "token", "--cluster-name", "dev"))
+	if r := c.whoamiWith(old); r.err != nil {
+		t.Fatal(r.stderr)
+	}
+	patchAWSAuth(c, "mapUsers", "- userarn: arn:aws:iam::"+account+":user/charles.babbage\n  username: charles.babbage\n")
+	took := eventually(t, 2*time.Second, "the refusal of a new token", func() bool { return c.run("kubectl", "auth", "whoami").err != nil })
+	t.Logf("a new token was refused %s after kubectl patch", took.Round(time.Millisecond))
+	took = eventually(t, 15*time.Second, "the refusal of a token that was seen before", func() bool { return c.whoamiWith(old).err != nil })
+	t.Logf("one that was seen before was refused %s later", took.Round(time.Millisecond))
+}
+
 // One typo must not lock everybody out.
 func TestBrokenEditLocksNobodyOut(t *testing.T) {
 	s := theSystem(t)
@@ -105,6 +123,20 @@ func TestBrokenEditLocksNobodyOut(t *testing.T) {
 	if !strings.HasSuffix(strings.TrimSpace(stale), " 1") {
 		t.Errorf("no metric says that the mappings are stale: %q", stale)
 	}
+}
+
+// Nor may one entry that is not right lock out whom it is about.
+func TestBrokenEntryLocksNobodyOut(t *testing.T) {
+	s := theSystem(t)
+	c := s.client(t)
+	restoreAWSAuth(t, c)
+	patchAWSAuth(c, "mapUsers", strings.Replace(adaEntry, "[awesome-app-admin]", "awesome-app-admin", 1)+
+		"- userarn: arn:aws:iam::"+account+":user/charles.babbage\n  username: charles.babbage\n")
+	eventually(t, 5*time.Second, "the good entry's effect", func() bool {
+		return c.run("kubectl", "--context", "charles.babbage@dev", "auth", "whoami").err == nil
+	})
+	time.Sleep(1100 * time.Millisecond) // a token of another second is in no cache
+	mustBeAda(t, c.whoami())
 }
 
 // Nobody is locked out, either, by deleting it.

@@ -96,3 +96,54 @@ func TestKillLosesNothingAndLeavesNothing(t *testing.T) {
 		t.Errorf("an edit of aws-auth from before the kill is lost: mapAccounts is %q", got)
 	}
 }
+
+// A world file that is given is the truth: whom it does not map any more is not
+// mapped any more.
+func TestWorldReplacesAWSAuth(t *testing.T) {
+	findBinaries(t)
+	dir := filepath.Join(t.TempDir(), "data")
+	world := filepath.Join(t.TempDir(), "world.yaml")
+	const users = `
+accounts:
+  - id: "111122223333"
+    users: [{name: ada.lovelace}, {name: charles.babbage}]
+    clusters:
+      - name: dev
+        region: us-east-1
+        mapUsers:
+`
+	begin := func(mapped ...string) *system {
+		t.Helper()
+		doc := users
+		for _, name := range mapped {
+			doc += "          - {userarn: \"arn:aws:iam::111122223333:user/" + name + "\", username: " + name + "}\n"
+		}
+		if err := os.WriteFile(world, []byte(doc), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := start(dir, "--world", world)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	s := begin("ada.lovelace", "charles.babbage")
+	c := s.client(t)
+	for _, name := range []string{"ada.lovelace", "charles.babbage"} {
+		if r := c.run("kubectl", "--context", name+"@dev", "auth", "whoami"); r.err != nil {
+			t.Errorf("%s: %s", name, r.stderr)
+		}
+	}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	s = begin("charles.babbage")
+	defer s.stop()
+	c = s.client(t)
+	if r := c.run("kubectl", "--context", "charles.babbage@dev", "auth", "whoami"); r.err != nil {
+		t.Errorf("charles.babbage: %s", r.stderr)
+	}
+	if r := c.run("kubectl", "--context", "ada.lovelace@dev", "auth", "whoami"); r.err == nil {
+		t.Error("ada.lovelace is not mapped any more and signs in")
+	}
+}

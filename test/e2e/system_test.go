@@ -93,14 +93,15 @@ func repository() string {
 	return filepath.Join(wd, "..", "..")
 }
 
-// start runs the system in dir and waits until it says ready.
-func start(dir string) (*system, error) {
+// start runs the system in dir, with further flags, and waits until it says
+// ready.
+func start(dir string, args ...string) (*system, error) {
 	binaries, err := controlplane.FindBinaries(controlplane.BinaryDirs(os.Getenv, filepath.Join(repository(), "bin", "eksauth"))...)
 	if err != nil {
 		return nil, err
 	}
 	s := &system{dir: dir, ended: make(chan error, 1), kubectl: binaries.Kubectl}
-	s.cmd = exec.Command(filepath.Join(built, "eksauth"), "local", "--control-plane", "--data-dir", dir)
+	s.cmd = exec.Command(filepath.Join(built, "eksauth"), append([]string{"local", "--control-plane", "--data-dir", dir}, args...)...)
 	s.cmd.Env = append(os.Environ(), "HOME="+built, "KUBEBUILDER_ASSETS="+filepath.Dir(binaries.APIServer))
 	s.cmd.Stderr = &s.stderr
 	// It must not get the terminal's Ctrl-C before its tests have ended.
