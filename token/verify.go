@@ -89,6 +89,15 @@ func (v *Verifier) Check(raw string) (*Request, error) {
 	return req, nil
 }
 
+// Asks returns the host that Verify asks about req, with the port if there is
+// one.
+func (v *Verifier) Asks(req *Request) string {
+	if v.Endpoint != nil {
+		return v.Endpoint.Host
+	}
+	return req.Host
+}
+
 func (v *Verifier) check(req *Request) error {
 	now := v.now()
 	switch {
@@ -132,7 +141,7 @@ func (v *Verifier) ask(ctx context.Context, req *Request) (arn.Identity, error) 
 	}
 	resp, err := v.client().Do(httpReq)
 	if err != nil {
-		return arn.Identity{}, unavailable(err)
+		return arn.Identity{}, v.unreached(req, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
@@ -251,6 +260,19 @@ func refusal(status int, body []byte, clusterID string) error {
 		return refuse(Credentials, "get new session credentials, then a new token", "the session that signed the token has ended")
 	}
 	return refuse(Answer, "", "STS refused the request (HTTP %d %s)", status, code)
+}
+
+// unreached is why there was no answer. A host that does not exist is the
+// token's fault: anybody can name a region that AWS does not have. That is not
+// so of the operator's own endpoint, nor of a proxy's name, which req does not
+// hold.
+func (v *Verifier) unreached(req *Request, err error) error {
+	var dns *net.DNSError
+	if v.Endpoint == nil && errors.As(err, &dns) && dns.IsNotFound && dns.Name == req.Host {
+		return refuse(Host, "is AWS_REGION right for the client, and does this server's DNS know AWS?",
+			"the token names %.100q, which does not exist", req.Host)
+	}
+	return unavailable(err)
 }
 
 // unavailable leaves out the URL that net/http puts into its errors: it is the

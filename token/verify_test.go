@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -272,6 +273,46 @@ func TestVerifyEndsWithItsContext(t *testing.T) {
 	var refused *token.Error
 	if !errors.As(err, &refused) || refused.Reason != token.Unavailable || !refused.Transient() {
 		t.Errorf("%v", err)
+	}
+}
+
+// A name that does not exist is the token's fault, if it is the token's name.
+func TestVerifyRefusesAHostThatDoesNotExist(t *testing.T) {
+	const host = "sts.us-east-1.amazonaws.com" // of the token
+	own := &url.URL{Scheme: "https", Host: host}
+	for _, tc := range []struct {
+		name     string
+		dns      net.DNSError
+		endpoint *url.URL
+		reason   token.Reason
+	}{
+		{"no such host", net.DNSError{Name: host, IsNotFound: true}, nil, token.Host},
+		{"no answer", net.DNSError{Name: host, IsTimeout: true}, nil, token.Unavailable},
+		{"no such proxy", net.DNSError{Name: "proxy.example.com", IsNotFound: true}, nil, token.Unavailable},
+		{"no such endpoint", net.DNSError{Name: host, IsNotFound: true}, own, token.Unavailable},
+	} {
+		transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &tc.dns}
+		}}
+		v := &token.Verifier{ClusterID: "x", Partition: "aws", Endpoint: tc.endpoint, Now: at(0), Client: &http.Client{Transport: transport}}
+		_, err := v.Verify(context.Background(), encode(goldenSession))
+		var refused *token.Error
+		if !errors.As(err, &refused) || refused.Reason != tc.reason {
+			t.Errorf("%s: %v, want reason %s", tc.name, err, tc.reason)
+		}
+	}
+}
+
+func TestAsks(t *testing.T) {
+	req, err := token.Parse(encode(golden))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := (&token.Verifier{}).Asks(req); got != "sts.us-east-1.amazonaws.com" {
+		t.Errorf("asks %s", got)
+	}
+	if got := (&token.Verifier{Endpoint: &url.URL{Scheme: "http", Host: "127.0.0.1:4566"}}).Asks(req); got != "127.0.0.1:4566" {
+		t.Errorf("with an endpoint it asks %s", got)
 	}
 }
 

@@ -71,9 +71,10 @@ func BenchmarkReviewCached(b *testing.B) {
 func TestReviewOfACachedTokenAllocatesTheSameWithManyMappings(t *testing.T) {
 	few := testing.AllocsPerRun(200, cachedReview(t, 10))
 	many := testing.AllocsPerRun(200, cachedReview(t, 10_000))
-	// Two of slack: the entry's index and line, printed in the log, are numbers
-	// over 255 there, and formatting those allocates.
-	if many > few+2 {
+	// Some slack: the entry's index and line, printed in the log, are numbers over
+	// 255 there, and formatting those allocates; and the race detector has pools
+	// forget at random. What grows with the mappings grows by thousands.
+	if many > few+10 {
 		t.Errorf("%.0f allocations with 10,000 mappings, %.0f with 10", many, few)
 	}
 }

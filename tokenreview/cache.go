@@ -17,6 +17,10 @@ const (
 	// rememberRefused keeps a client that repeats a bad token from STS. It is
 	// short because IAM needs some seconds before all of STS knows a new key.
 	rememberRefused = 10 * time.Second
+	// rememberNonsense does the same where STS answered what makes no sense. It
+	// may be no fault of the token's, so it is over by the time that somebody
+	// tries again.
+	rememberNonsense = 2 * time.Second
 )
 
 // tokenHash stands for a token, so that the cache holds none.
@@ -38,11 +42,11 @@ type cache struct {
 }
 
 func newCache(size int) *cache {
-	return &cache{verified: newLRU(size), refused: newLRU(size)}
+	return &cache{verified: newLRU[tokenHash, finding](size), refused: newLRU[tokenHash, finding](size)}
 }
 
-func newLRU(size int) *lru.Cache[tokenHash, finding] {
-	l, err := lru.New[tokenHash, finding](size)
+func newLRU[K comparable, V any](size int) *lru.Cache[K, V] {
+	l, err := lru.New[K, V](size)
 	if err != nil {
 		panic(fmt.Sprintf("tokenreview: cache of size %d: %v", size, err)) // New gives a positive size
 	}
@@ -72,6 +76,9 @@ func (c *cache) put(hash tokenHash, f finding, now time.Time) {
 		}
 		c.verified.Add(hash, f)
 		c.refused.Remove(hash)
+	case f.refused.Reason == token.Answer:
+		f.until = now.Add(rememberNonsense)
+		c.refused.Add(hash, f)
 	case !f.refused.Transient():
 		f.until = now.Add(rememberRefused)
 		c.refused.Add(hash, f)

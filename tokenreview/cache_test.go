@@ -84,16 +84,29 @@ func TestRemembersARefusalBriefly(t *testing.T) {
 	}
 }
 
+// What says nothing of the token is over as soon as STS is well again; what may
+// have been the token's fault is remembered for a moment.
 func TestDoesNotRememberWhatMayPass(t *testing.T) {
 	t.Parallel()
-	for _, code := range []string{"Throttling", "SomethingNew"} {
+	for _, tc := range []struct {
+		status   int
+		code     string
+		remember time.Duration
+	}{{503, "ServiceUnavailable", 0}, {400, "SomethingNew", 2 * time.Second}} {
 		r := newRig(t)
 		raw := r.mint(t, ada, cluster)
-		r.sts.answer(400, code)
+		r.sts.answer(tc.status, tc.code)
 		r.review(t, raw)
 		r.sts.instead.Store(nil)
+		if tc.remember > 0 {
+			r.clock.advance(tc.remember - 1)
+			if a := r.review(t, raw); !strings.HasPrefix(a.Status.Error, "refused: answer") || r.sts.asked.Load() != 1 {
+				t.Errorf("%s, a moment later: asked %d times, %s", tc.code, r.sts.asked.Load(), a.Text)
+			}
+			r.clock.advance(1)
+		}
 		if a := r.review(t, raw); !a.Status.Authenticated {
-			t.Errorf("%s, then all is well: %s", code, a.Text)
+			t.Errorf("%s, then all is well: %s", tc.code, a.Text)
 		}
 	}
 }

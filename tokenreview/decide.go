@@ -59,7 +59,7 @@ func (h *Handler) decide(ctx context.Context, rv review) (d decision) {
 	if d.request, err = h.config.Verifier.Check(rv.Spec.Token); err != nil {
 		return d.deny(reasonOf(err), err)
 	}
-	verified, cached, err := h.identify(ctx, rv.Spec.Token)
+	verified, cached, err := h.identify(ctx, rv.Spec.Token, d.request)
 	d.cached = cached
 	if err != nil {
 		return d.deny(reasonOf(err), err)
@@ -98,8 +98,8 @@ func mappingReason(err error) Reason {
 // 30 s; without one it asks five times within about five seconds if the status
 // is 429, 500 or 504, and once if it is another, 503 included. So:
 //
-//   - STS throttles, or too many tokens wait for it: 429 with Retry-After.
-//     People wait instead of being turned away.
+//   - STS throttles or did a moment ago, or too many tokens wait for it: 429
+//     with Retry-After. People wait instead of being turned away.
 //   - The mappings have not been read yet: 503 with Retry-After. That is over
 //     soon after a start.
 //   - STS could not be asked: 504. A hiccup is bridged, and an outage does not

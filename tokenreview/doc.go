@@ -7,6 +7,10 @@
 // or STS is asked; and who that is in Kubernetes, which is looked up anew every
 // time, so that an edit of the mappings acts at once. Any error denies.
 //
+// STS is asked about few tokens at once, and about fewer at hosts that have
+// never answered; not again about a token that it refused a moment ago; and not
+// at all for a moment after it asked to slow down.
+//
 // The package knows nothing of TLS, metrics libraries and where mappings come
 // from. It may import token, awsauth, arn, the Kubernetes API types and the
 // standard library, golang-lru and singleflight; never client-go.

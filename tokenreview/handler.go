@@ -18,6 +18,8 @@ import (
 type Verifier interface {
 	// Check does what needs no network.
 	Check(raw string) (*token.Request, error)
+	// Asks is the host that Verify asks about such a token.
+	Asks(*token.Request) string
 	// Verify asks STS. It returns soon after ctx ends.
 	Verify(ctx context.Context, raw string) (token.Verified, error)
 }
@@ -48,16 +50,21 @@ type Config struct {
 	// MaxTokens bounds the verified tokens that are remembered (default
 	// 10,000, about 500 bytes each), and likewise the refused ones.
 	MaxTokens int
-	// MaxCalls bounds the questions to STS at any one time (default 64).
+	// MaxCalls bounds the questions at any one time to those hosts of STS that
+	// have answered before (default 64).
 	MaxCalls int
+	// MaxUnproven bounds the questions at any one time to all other hosts
+	// together (default 4, at most MaxCalls): anybody can name such a host.
+	MaxUnproven int
 	// MaxWait is how long a token waits for its turn to ask (default 2 s).
 	MaxWait time.Duration
 }
 
 const (
-	defaultMaxTokens = 10_000
-	defaultMaxCalls  = 64
-	defaultMaxWait   = 2 * time.Second
+	defaultMaxTokens   = 10_000
+	defaultMaxCalls    = 64
+	defaultMaxUnproven = 4
+	defaultMaxWait     = 2 * time.Second
 )
 
 // Handler answers TokenReviews at any path. It may serve any number of requests
@@ -66,7 +73,8 @@ type Handler struct {
 	config  Config
 	cache   *cache
 	flights singleflight.Group
-	calls   chan struct{} // holds one value for each question under way
+	turns   *turns
+	pauses  pauses
 	hints   gate
 }
 
@@ -87,10 +95,13 @@ func New(c Config) *Handler {
 	if c.MaxCalls <= 0 {
 		c.MaxCalls = defaultMaxCalls
 	}
+	if c.MaxUnproven <= 0 {
+		c.MaxUnproven = defaultMaxUnproven
+	}
 	if c.MaxWait <= 0 {
 		c.MaxWait = defaultMaxWait
 	}
-	return &Handler{config: c, cache: newCache(c.MaxTokens), calls: make(chan struct{}, c.MaxCalls)}
+	return &Handler{config: c, pauses: newPauses(), cache: newCache(c.MaxTokens), turns: newTurns(c.MaxCalls, min(c.MaxUnproven, c.MaxCalls))}
 }
 
 // ServeHTTP decides one review, answers it, and leaves one line in the log.

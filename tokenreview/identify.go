@@ -38,7 +38,7 @@ func catch(err *error) {
 
 // identify finds out who made a token, which has passed Check already. Reviews
 // of one token that arrive at once ask STS once.
-func (h *Handler) identify(ctx context.Context, raw string) (v token.Verified, cached bool, err error) {
+func (h *Handler) identify(ctx context.Context, raw string, req *token.Request) (v token.Verified, cached bool, err error) {
 	hash := hashOf(raw)
 	f, ok := h.cache.get(hash, h.config.Now())
 	h.config.Observer.LookedUp(ok)
@@ -50,7 +50,7 @@ func (h *Handler) identify(ctx context.Context, raw string) (v token.Verified, c
 		if f, ok := h.cache.get(hash, h.config.Now()); ok {
 			return f, nil
 		}
-		f, err := h.ask(context.WithoutCancel(ctx), raw)
+		f, err := h.ask(context.WithoutCancel(ctx), raw, req)
 		if err != nil {
 			return nil, err
 		}
@@ -77,19 +77,31 @@ func (f finding) result(cached bool) (token.Verified, bool, error) {
 
 // ask asks STS when it is this token's turn. A panic must not leave it:
 // singleflight would end the process.
-func (h *Handler) ask(ctx context.Context, raw string) (f finding, err error) {
+func (h *Handler) ask(ctx context.Context, raw string, req *token.Request) (f finding, err error) {
 	defer catch(&err)
+	host, key := h.config.Verifier.Asks(req), req.AccessKeyID
 	ctx, cancel := context.WithTimeout(ctx, maxFlight)
 	defer cancel()
-	if err := h.takeTurn(); err != nil {
+	if !h.pauses.over(key, h.config.Now()) {
+		return finding{}, errPaused
+	}
+	giveBack, err := h.turns.take(host, h.config.MaxWait)
+	if err != nil {
 		return finding{}, err
 	}
-	defer func() { <-h.calls }()
+	defer giveBack()
 
 	start := h.config.Now()
+	if !h.pauses.over(key, start) { // it began while this token waited
+		return finding{}, errPaused
+	}
 	verified, err := h.config.Verifier.Verify(ctx, raw)
-	reason := reasonOf(err)
-	h.config.Observer.Asked(reason, h.config.Now().Sub(start))
+	reason, end := reasonOf(err), h.config.Now()
+	h.config.Observer.Asked(reason, end.Sub(start))
+	h.turns.note(host, err)
+	if reason == Reason(token.Throttled) {
+		h.pauses.begin(key, end)
+	}
 	if err == nil {
 		return finding{verified: verified}, nil
 	}
@@ -98,22 +110,6 @@ func (h *Handler) ask(ctx context.Context, raw string) (f finding, err error) {
 		return finding{refused: refused}, nil
 	}
 	return finding{}, err
-}
-
-func (h *Handler) takeTurn() error {
-	select {
-	case h.calls <- struct{}{}:
-		return nil
-	default:
-	}
-	patience := time.NewTimer(h.config.MaxWait)
-	defer patience.Stop()
-	select {
-	case h.calls <- struct{}{}:
-		return nil
-	case <-patience.C:
-		return errBusy
-	}
 }
 
 // reasonOf names an error of identify; "" for none.

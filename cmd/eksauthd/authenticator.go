@@ -109,6 +109,9 @@ func (p *program) authenticator(ctx context.Context, f *authenticatorFlags) erro
 	if err != nil {
 		return err
 	}
+	if err := a.cert.open(); err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", net.JoinHostPort(f.Server.Address, strconv.Itoa(f.Server.Port)))
 	if err != nil {
 		return err
@@ -156,11 +159,12 @@ func (a *authenticator) run(ctx context.Context, listener, health net.Listener, 
 	return err
 }
 
-// prepare makes all parts and starts none.
+// prepare makes all parts; it starts none and writes nothing.
 func (p *program) prepare(f *authenticatorFlags) (*authenticator, error) {
 	a := &authenticator{flags: f, log: p.logger(f.logFormat), changed: make(chan struct{}, 1)}
+	scrub := newScrubber(f.Server.ScrubbedAccounts)
 	for _, fault := range f.Faults { // what is left of them are warnings
-		a.log.Warn("configuration: "+where(fault)+fault.Message, "hint", fault.Hint)
+		a.log.Warn("configuration: "+where(fault)+scrub.text(fault.Message), "hint", scrub.text(fault.Hint))
 	}
 	var err error
 	if a.live, err = newMappings(f.settings, a.log, a.noteChange); err != nil {
@@ -169,9 +173,7 @@ func (p *program) prepare(f *authenticatorFlags) (*authenticator, error) {
 	if a.watch, err = newWatch(f.settings, a.live, a.log); err != nil {
 		return nil, err
 	}
-	if a.cert, err = newCertificate(f.settings, a.log); err != nil {
-		return nil, err
-	}
+	a.cert = newCertificate(f.settings, a.log)
 	a.cert.Changed = func() {
 		if err := a.writeWebhookConfig(); err != nil {
 			a.log.Error("the webhook kubeconfig could not be written", "error", err)

@@ -13,21 +13,27 @@ type certificate struct {
 	keeper *serving.Keeper // nil if the pair was given
 }
 
-// newCertificate reads or makes the pair.
-func newCertificate(s *settings, log *slog.Logger) (certificate, error) {
+func newCertificate(s *settings, log *slog.Logger) certificate {
 	c := certificate{Certificates: &serving.Certificates{CertFile: s.tlsCert, KeyFile: s.tlsKey, Log: log}}
 	if s.tlsCert == "" {
 		c.keeper = &serving.Keeper{Dir: s.Server.StateDir, Names: s.names(), Now: time.Now, Log: log}
-		if err := c.keeper.Keep(); err != nil {
-			return certificate{}, err
-		}
 		c.CertFile, c.KeyFile = c.keeper.CertFile(), c.keeper.KeyFile()
 	}
+	return c
+}
+
+// open reads the pair, and makes it first where it is ours and none is there.
+func (c certificate) open() error {
+	if c.keeper != nil {
+		if err := c.keeper.Keep(); err != nil {
+			return err
+		}
+	}
 	if err := c.Load(); err != nil {
-		return certificate{}, err
+		return err
 	}
 	if !c.HasAuthority() {
-		log.Warn("the certificate's file does not end with its authority's certificate, so kube-apiserver trusts this one certificate and must be restarted when it is replaced", "file", c.CertFile)
+		c.Log.Warn("the certificate's file does not end with its authority's certificate, so kube-apiserver trusts this one certificate and must be restarted when it is replaced", "file", c.CertFile)
 	}
-	return c, nil
+	return nil
 }

@@ -145,12 +145,20 @@ func TestSignsInByTheConfigMap(t *testing.T) {
 }
 
 // A broken key of the ConfigMap is no reason not to start, nor to let in
-// anybody whom it might have named first.
+// anybody whom it might have named first; but it is one not to be ready, or a
+// rolling update would put this replica into the place of one that knows
+// everybody.
 func TestStartsWithABrokenConfigMap(t *testing.T) {
 	t.Parallel()
 	d := start(t, fileConfig, "--sts-endpoint", newSTS(t), "--backend-mode", "EKSConfigMap", "--master", awsAuthServer(t, "- userarn: [\n"))
 	if status, r := d.review(t, mint(t, ada, "dev")); r.Status.Authenticated {
 		t.Errorf("%d %+v", status, r.Status)
+	}
+	if status, text := d.get(t, "/readyz"); status != 503 || text != "EKSConfigMap: cannot be read: mapUsers; there are no earlier mappings to use instead (0 mappings)\n" {
+		t.Errorf("/readyz %d %s", status, text)
+	}
+	if status, _ := d.get(t, "/healthz"); status != 200 {
+		t.Errorf("/healthz %d: a restart would not help", status)
 	}
 	if log := d.stderr.String(); !strings.Contains(log, "aws-auth: mapUsers line ") || !strings.Contains(log, "no mappings of mapUsers are in use") {
 		t.Errorf("%s", log)
@@ -209,6 +217,9 @@ func TestServesAGivenCertificateAndFollowsIt(t *testing.T) {
 	log := &logtest.Buffer{}
 	a, err := (&program{cli.IO{Err: log}}).prepare(f)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.cert.open(); err != nil {
 		t.Fatal(err)
 	}
 	a.url = "https://localhost:1/authenticate"

@@ -4,28 +4,38 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/eksauth/eksauth/awsauth"
 )
 
 // addHealth adds /healthz, which answers while the program can answer at all,
-// /readyz, which waits for every source of mappings, and /metrics.
+// /readyz, which waits until every source of mappings has been read and was good
+// once, and /metrics.
 func addHealth(mux *http.ServeMux, live *awsauth.Live, m *metrics) {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { writeReady(w, live) })
 	mux.Handle("GET /metrics", m.handler())
 }
 
-// writeReady tells how each source is doing. A source that is stale or gone
-// does not make the program unready: its last good mappings still decide, and
-// another replica would be no better off.
+// neverGood reports whether a source cannot be read, and could not be since the
+// program started.
+func neverGood(s awsauth.SourceState) bool {
+	return !s.Missing && len(s.Broken) > 0 && s.LastGood.IsZero()
+}
+
+// writeReady tells how each source is doing. One that was good and is now broken
+// or gone does not make the program unready: its last good mappings still
+// decide. One that was broken from the start does: a replica that knows nobody
+// must not take the place of one that still knows everybody.
 func writeReady(w http.ResponseWriter, live *awsauth.Live) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	if !live.Ready() {
+	states := live.State()
+	if !live.Ready() || slices.ContainsFunc(states, neverGood) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
-	for _, s := range live.State() {
+	for _, s := range states {
 		state := "not read yet"
 		switch {
 		case s.Missing:
@@ -34,6 +44,9 @@ func writeReady(w http.ResponseWriter, live *awsauth.Live) {
 			state = "cannot be read: " + strings.Join(s.Broken, ", ")
 		case s.Synced:
 			state = "ok"
+		}
+		if neverGood(s) {
+			state += "; there are no earlier mappings to use instead"
 		}
 		if len(s.Stale) > 0 {
 			state += "; the last good mappings are in use"

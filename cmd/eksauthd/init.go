@@ -34,15 +34,15 @@ func (p *program) init(s *settings) error {
 	if s.Server.Port == 0 {
 		return cli.Usage("--port must be the one that the authenticator will listen on")
 	}
-	cert, err := newCertificate(s, p.logger(s.logFormat))
-	if err != nil {
+	cert := newCertificate(s, p.logger(s.logFormat))
+	if err := cert.open(); err != nil {
 		return err
 	}
 	path := s.Server.GenerateKubeconfig
 	if _, err := writeWebhookConfig(path, s.url(s.Server.Port), cert.Authority()); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(p.Out, "certificate  %s\nkey          %s\nkubeconfig   %s\n\nkube-apiserver --authentication-token-webhook-config-file=%s --authentication-token-webhook-version=v1\n",
+	_, err := fmt.Fprintf(p.Out, "certificate  %s\nkey          %s\nkubeconfig   %s\n\nkube-apiserver --authentication-token-webhook-config-file=%s --authentication-token-webhook-version=v1\n",
 		cert.CertFile, cert.KeyFile, path, path)
 	return err
 }

@@ -20,7 +20,7 @@ import (
 // configuration file's are in use when it returns.
 func newMappings(s *settings, log *slog.Logger, changed func()) (*awsauth.Live, error) {
 	live := awsauth.NewLive(s.Sources()...)
-	report := changeReport{log: log, live: live}
+	report := changeReport{log: log, live: live, scrub: newScrubber(s.Server.ScrubbedAccounts)}
 	live.OnChange = func(state awsauth.SourceState) {
 		report.write(state)
 		changed()
@@ -65,8 +65,9 @@ func clusterConfig(path, master string) (*rest.Config, error) {
 
 // changeReport says in the log what a changed source means.
 type changeReport struct {
-	log  *slog.Logger
-	live *awsauth.Live
+	log   *slog.Logger
+	live  *awsauth.Live
+	scrub scrubber
 }
 
 func (r changeReport) write(s awsauth.SourceState) {
@@ -76,11 +77,11 @@ func (r changeReport) write(s awsauth.SourceState) {
 		if f.Severity == awsauth.Error {
 			level = slog.LevelError
 		}
-		r.log.Log(context.Background(), level, name+": "+where(f)+f.Message+consequence(f, s), "source", s.Name, "hint", f.Hint)
+		r.log.Log(context.Background(), level, name+": "+where(f)+r.scrub.text(f.Message)+consequence(f, s), "source", s.Name, "hint", r.scrub.text(f.Hint))
 	}
 	for _, e := range r.live.Table().Entries() {
 		if e.Source == s.Name && e.NeedsNodeNames() {
-			r.log.Warn(name+": whoever matches this entry is refused, because {{EC2PrivateDNSName}} is not supported yet", "source", s.Name, "entry", e.String())
+			r.log.Error(name+": whoever matches this entry is refused, because {{EC2PrivateDNSName}} is not supported yet", "source", s.Name, "entry", e.String())
 		}
 	}
 	switch {

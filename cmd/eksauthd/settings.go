@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,7 +23,9 @@ const (
 	// clusterIDVariable is aws-iam-authenticator's.
 	clusterIDVariable = "KUBERNETES_AWS_AUTHENTICATOR_CLUSTER_ID"
 
-	maxConfig = 8 << 20
+	// maxConfig is how much awsauth.ParseConfig takes. One byte more is read, so
+	// that it refuses what is longer, instead of reading the half of it.
+	maxConfig = 16 << 20
 )
 
 // settings are a configuration file and the flags that go before it.
@@ -74,10 +77,26 @@ func (s *settings) load(flags *pflag.FlagSet, getenv func(string) string) error 
 	for _, u := range s.Unsupported() {
 		faults = append(faults, awsauth.Fault{Key: u.Setting, Line: u.Line, Severity: awsauth.Error, Message: "it asks for " + u.Feature + ", which is not supported yet"})
 	}
+	faults = append(faults, s.nodeNameFaults()...)
 	if len(faults) == 0 {
 		return nil
 	}
 	return s.complain(faults)
+}
+
+// nodeNameFaults are the file's entries, if they count, that would refuse
+// everybody whom they match.
+func (s *settings) nodeNameFaults() []awsauth.Fault {
+	if !slices.Contains(s.Server.BackendMode, awsauth.MountedFile) {
+		return nil
+	}
+	var faults []awsauth.Fault
+	for _, e := range s.Mappings.Entries {
+		if e.NeedsNodeNames() {
+			faults = append(faults, awsauth.Fault{Key: e.Key, Line: e.Line, Severity: awsauth.Error, Message: "it asks for {{EC2PrivateDNSName}}, which is not supported yet"})
+		}
+	}
+	return faults
 }
 
 // read reads the file. It is not readable if nothing can be said of what
@@ -91,7 +110,7 @@ func (s *settings) read() (faults []awsauth.Fault, readable bool, err error) {
 		return nil, false, fmt.Errorf("configuration: %w", err)
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxConfig))
+	text, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
 	if err != nil {
 		return nil, false, fmt.Errorf("configuration: %w", err)
 	}
@@ -119,9 +138,10 @@ func (s *settings) complain(faults []awsauth.Fault) error {
 		return cli.Hint(cli.Usage("%s", strings.Join(lines, "\n")), "give the setting as a flag, or a file with --config")
 	}
 	var b strings.Builder
+	scrub := newScrubber(s.Server.ScrubbedAccounts)
 	for _, f := range faults {
 		f.Source = ""
-		b.WriteString("\n  " + f.String())
+		b.WriteString("\n  " + scrub.text(f.String()))
 	}
 	return fmt.Errorf("configuration %s:%s", s.file, b.String())
 }

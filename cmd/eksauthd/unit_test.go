@@ -92,9 +92,10 @@ type source struct {
 	log strings.Builder
 }
 
-func newSource(t *testing.T) *source {
+func newSource(t *testing.T, scrubbed ...string) *source {
 	s := &source{}
 	settings := &settings{Config: awsauth.DefaultConfig()}
+	settings.Server.ScrubbedAccounts = scrubbed
 	settings.Server.BackendMode = []string{awsauth.EKSConfigMap}
 	var err error
 	s.Live, err = newMappings(settings, slog.New(slog.NewTextHandler(&s.log, nil)), func() {})
@@ -120,14 +121,100 @@ const (
 	broken = "- userarn: " + adaARN + "\n username: ada\n"
 )
 
+func (s *source) ready() string {
+	w := httptest.NewRecorder()
+	writeReady(w, s.Live)
+	return w.Result().Status + " " + w.Body.String()
+}
+
+// A replica that has never known anybody is not ready; one that has stays so.
+func TestReadyOnceTheMappingsWereGood(t *testing.T) {
+	t.Parallel()
+	s := newSource(t)
+	for i, step := range []struct{ text, want string }{
+		{broken, "503"}, {good, "200"}, {broken, "200"}, {good, "200"},
+	} {
+		s.says(t, step.text)
+		if got := s.ready(); !strings.HasPrefix(got, step.want) {
+			t.Errorf("step %d: %s, want %s", i, got, step.want)
+		}
+	}
+	gone := newSource(t)
+	gone.says(t, broken)
+	if err := gone.Missing(awsauth.EKSConfigMap); err != nil {
+		t.Fatal(err)
+	}
+	if got := gone.ready(); !strings.HasPrefix(got, "200") {
+		t.Errorf("broken, then deleted: %s", got)
+	}
+}
+
+func TestAnEntryThatRefusesEverybodyIsAnError(t *testing.T) {
+	t.Parallel()
+	s := newSource(t)
+	const role = "- userarn: arn:aws:iam::111122223333:role/"
+	log := s.says(t, good+role+"a\n  username: n:{{EC2PrivateDNSName}}\n"+role+"b\n  username: x\n  groups: ['{{EC2PrivateDNSName}}']\n")
+	if got := grep(log, "level=ERROR.*EC2PrivateDNSName.*not supported yet"); strings.Count(got, "\n") != 1 ||
+		!strings.Contains(got, "mapUsers[1] (line 3)") || !strings.Contains(got, "mapUsers[2] (line 5)") {
+		t.Errorf("%s", log)
+	}
+}
+
+// Principals of a scrubbed account are not named where an entry of theirs is at
+// fault; those of others are.
+func TestFaultsOfScrubbedAccountsNameNobody(t *testing.T) {
+	t.Parallel()
+	text := good +
+		"- userarn: arn:aws:iam::111122223333:group/secret-admins\n  username: x\n" + // quoted whole
+		"- userarn: arn:aws:iam::111122223333:assumed-role/secret-role/secret-session\n  username: x\n" +
+		"- userarn: arn:aws:iam::111122223333:role/secret-role\n  username: x\n" + // a warning
+		"- userarn: arn:aws:iam::444455556666:group/other-admins\n  username: x\n"
+	plain := newSource(t)
+	if log := plain.says(t, text); !strings.Contains(log, "secret-admins") || !strings.Contains(log, "secret-role") || !strings.Contains(log, "111122223333") {
+		t.Fatalf("nothing to scrub in %s", log)
+	}
+	s := newSource(t, "999999999999", "111122223333")
+	log := s.says(t, text)
+	for _, secret := range []string{"111122223333", "secret-"} {
+		if strings.Contains(log, secret) {
+			t.Errorf("the log names %s:\n%s", secret, log)
+		}
+	}
+	if !strings.Contains(log, "mapUsers line 3: ") || !strings.Contains(log, "(scrubbed)") || !strings.Contains(log, "444455556666:group/other-admins") {
+		t.Errorf("%s", log)
+	}
+	if got := newScrubber([]string{"", "111122223333"}).text("account 111122223333, twice: 111122223333"); got != "account (scrubbed), twice: (scrubbed)" {
+		t.Error(got)
+	}
+}
+
+// The limit is awsauth's own: what it takes is read to the end, and what it does
+// not take is refused by it.
+func TestTheWholeFileIsReadOrNoneOfIt(t *testing.T) {
+	t.Parallel()
+	const head = "clusterID: dev\n#"
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	for _, tc := range []struct {
+		size int
+		want string
+	}{{maxConfig, ""}, {maxConfig + 1, "the file is longer than 16777216 bytes"}, {2 * maxConfig, "is longer than"}} {
+		if err := os.WriteFile(file, []byte(head+strings.Repeat("x", tc.size-len(head))), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmd := &cobra.Command{}
+		s := addSettings(cmd)
+		s.file = file
+		err := s.load(cmd.Flags(), func(string) string { return "" })
+		if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+			t.Errorf("%d bytes: %v", tc.size, err)
+		}
+	}
+}
+
 func TestChangesOfTheMappingsAreLoggedOnce(t *testing.T) {
 	t.Parallel()
 	s := newSource(t)
-	ready := func() string {
-		w := httptest.NewRecorder()
-		writeReady(w, s.Live)
-		return w.Result().Status + " " + w.Body.String()
-	}
+	ready := s.ready
 	check := func(got string, want ...string) {
 		t.Helper()
 		for _, w := range want {

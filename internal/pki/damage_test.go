@@ -97,6 +97,7 @@ func TestDamagedFilesAreNamedAndKept(t *testing.T) {
 	}{
 		{"empty", "ca.crt", "", "is empty"},
 		{"not PEM", "ca.crt", "\x00\x01", "not in PEM format"},
+		{"too long", "ca.crt", string(ca.PEM()) + strings.Repeat("\n", maxFile), "is longer than 65536 bytes"},
 		{"PEM of nothing", "ca.crt", emptyCert, "is damaged"},
 		{"of another kind", "ca.crt", string(leaf.KeyPEM), `holds a PEM block "PRIVATE KEY", not "CERTIFICATE"`},
 		{"a leaf", "ca.crt", string(leaf.CertPEM), "is not the certificate of an authority"},

@@ -109,9 +109,12 @@ func readPEM(path, blockType, hint string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile))
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return nil, err
+	}
+	if len(data) > maxFile {
+		return nil, &FileError{Path: path, Message: fmt.Sprintf("is longer than %d bytes", maxFile), Hint: hint}
 	}
 	block, _ := pem.Decode(data)
 	switch {

@@ -1,0 +1,20 @@
+package tokenreview
+
+import (
+	"fmt"
+	"testing"
+)
+
+func TestHostsThatAnsweredAreBounded(t *testing.T) {
+	t.Parallel()
+	turns := newTurns(1, 1)
+	for i := range 2 * maxHosts {
+		turns.note(fmt.Sprint(i), nil)
+	}
+	if got := len(turns.answered); got != maxHosts {
+		t.Errorf("%d hosts are remembered, want %d", got, maxHosts)
+	}
+	if pool, _ := turns.poolOf("0"); pool != turns.proven {
+		t.Error("later hosts pushed out the first")
+	}
+}
