@@ -90,9 +90,11 @@ func (e Entry) NeedsNodeNames() bool {
 
 // sortEntries puts the entries of one document into the order of keys.
 func sortEntries(entries []Entry) {
-	slices.SortStableFunc(entries, func(a, b Entry) int {
-		return cmp.Compare(slices.Index(keys(), a.Key), slices.Index(keys(), b.Key))
-	})
+	slices.SortStableFunc(entries, func(a, b Entry) int { return compareKeys(a.Key, b.Key) })
+}
+
+func compareKeys(a, b string) int {
+	return cmp.Compare(slices.Index(keys(), a), slices.Index(keys(), b))
 }
 
 // Severity says what a fault did.
@@ -168,6 +170,9 @@ type Document struct {
 	Source  string
 	Entries []Entry // in the order in which they are searched
 	Faults  []Fault
+	// Rejected are the entries that are left out because of an Error, as far as
+	// they could be read. Live keeps the last good entries that they replaced.
+	Rejected []Entry
 	// Broken lists the keys that could not be read at all (not YAML, not a
 	// list, too large). Their entries are unknown, which is not the same as
 	// none: Live keeps those of the last good document.
@@ -178,7 +183,7 @@ type Document struct {
 }
 
 // Add appends an entry after checking it. What is wrong with it becomes a
-// fault, and an entry with an Error is left out; so every source, whatever its
+// fault, and an entry with an Error is rejected; so every source, whatever its
 // syntax, accepts the same entries. Groups without a name are dropped.
 func (d *Document) Add(e Entry) {
 	e.Source = d.Source
@@ -190,6 +195,8 @@ func (d *Document) add(n *notes, e Entry) {
 	n.entry = e
 	if r, ok := n.compile(); ok {
 		d.Entries = append(d.Entries, r.Entry)
+	} else {
+		d.Rejected = append(d.Rejected, e)
 	}
 	d.Faults = appendFaults(d.Faults, n.faults...)
 }

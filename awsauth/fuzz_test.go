@@ -1,8 +1,11 @@
 package awsauth
 
 import (
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/eksauth/eksauth/arn"
 )
@@ -33,6 +36,14 @@ func checkDocument(t *testing.T, d Document) {
 	for _, f := range d.Faults {
 		if f.Source != d.Source || f.Message == "" || f.Line < 0 || f.Severity != Warning && f.Severity != Error {
 			t.Fatalf("fault %+v", f)
+		}
+	}
+	if len(d.Rejected) > 0 && countFaults(d.Faults, Error) == 0 {
+		t.Fatalf("rejected without an error: %+v", d.Rejected)
+	}
+	for _, e := range d.Rejected {
+		if e.Source != d.Source || e.Key == "" || e.Line < 1 {
+			t.Fatalf("rejected entry %+v", e)
 		}
 	}
 	for _, e := range d.Entries {
@@ -94,6 +105,46 @@ func FuzzParseConfig(f *testing.F) {
 		_ = c.Validate()
 		_ = c.Unsupported()
 		checkDocument(t, c.Mappings)
+	})
+}
+
+// FuzzLiveKeeps holds that nothing is in use that neither the last document
+// has nor a faulty entry of it could have replaced, and that an update with the
+// same document changes nothing.
+func FuzzLiveKeeps(f *testing.F) {
+	const bad = "- {userarn: 'arn:aws:iam::111122223333:user/ada', groups: x}\n"
+	f.Add(users("ada", "bob"), bad, users("bob"))
+	f.Add(users("ada", "bob"), users("bob")+bad+bad, "{")
+	f.Add(users("ada", "bob"), users("bob")+"- userarn: x\n-\n- y", "-\n- userarn: x\n- userarn: x")
+	f.Add(users("ada")+"- {userarn: 'arn:aws:iam::111122223333:user/ada', userid: A}", bad+"- {userarn: 'arn:aws:iam::111122223333:user/ada', user-id: A}", bad)
+	f.Fuzz(func(t *testing.T, first, second, third string) {
+		l := NewLive(Source{Name: EKSConfigMap})
+		for _, text := range []string{first, second, third} {
+			before := l.Table().Entries()
+			doc := ParseConfigMap(map[string]string{MapUsers: text})
+			update(t, l, EKSConfigMap, doc)
+			got, st := l.Table().Entries(), l.State()[0]
+			if len(doc.Broken) > 0 {
+				if !reflect.DeepEqual(got, before) {
+					t.Fatalf("broken: %+v became %+v", before, got)
+				}
+				continue
+			}
+			if len(st.Kept) > len(doc.Rejected) || len(got) != len(doc.Entries)+len(st.Kept) {
+				t.Fatalf("%d in use, %d good, %d rejected, %d kept", len(got), len(doc.Entries), len(doc.Rejected), len(st.Kept))
+			}
+			for _, e := range st.Kept {
+				same := func(o Entry) bool { return reflect.DeepEqual(o, e) }
+				if !slices.ContainsFunc(before, same) || !slices.ContainsFunc(got, same) {
+					t.Fatalf("kept %+v", e)
+				}
+			}
+			s := slices.Clone(l.sources[0].standing.entries())
+			l.sources[0].update(doc, time.Time{})
+			if again := l.sources[0].standing.entries(); !reflect.DeepEqual(s, again) {
+				t.Fatalf("the same once more: %+v became %+v", s, again)
+			}
+		}
 	})
 }
 

@@ -20,9 +20,16 @@ type Source struct {
 // Ready never block and may be called from anywhere; Update and Missing may be
 // called from anywhere as well, and take turns.
 //
-// A key that cannot be read any more keeps the entries of the last document in
-// which it could, so that a slip in an edit locks nobody out. A source that has
-// not been read even once is not taken for an empty one.
+// A slip in an edit locks nobody out. A key that cannot be read any more keeps
+// the entries of the last document in which it could. An entry with an Error
+// keeps, in its place, the last good entry that it replaced, until it is good
+// again or gone: the one under the same key for the same principal, permission
+// set or account; or, when the faulty entry does not tell whom it is for, the
+// one that had its place in the list, unless that one's principal has an entry
+// in the new document. Nothing else is kept: an entry that is taken out is out
+// at once, whatever other entries are faulty.
+//
+// A source that has not been read even once is not taken for an empty one.
 type Live struct {
 	// Now is the clock; time.Now if nil. Set it before the first update.
 	Now func() time.Time
@@ -39,9 +46,10 @@ type Live struct {
 
 type liveSource struct {
 	Source
-	said  Document // the last document
-	used  Document // with the entries of earlier documents where said is broken
-	state SourceState
+	said     Document // the last document
+	standing standing // what said and those before it have come to
+	used     Document // said with the entries of standing
+	state    SourceState
 }
 
 // snapshot is one state of everything, replaced as a whole.
@@ -58,10 +66,15 @@ type SourceState struct {
 	Missing bool      // it does not exist now; its last entries stay in use
 	Entries int       // in use
 	Broken  []string  // keys that cannot be read now
-	Stale   []string  // keys whose entries in use are of an earlier document
+	Stale   []string  // keys with entries in use that are of an earlier document
 	Updated time.Time // of the last document; zero if there was none
-	// LastGood is the time of the last document without broken keys; zero if
-	// there was none.
+	// Kept are the entries in use that are of an earlier document because the
+	// last one has a faulty entry in their place; those of broken keys are not
+	// listed. They are as that earlier document has them, Line and all, in the
+	// order of the faulty ones. Read only.
+	Kept []Entry
+	// LastGood is the time of the last document without broken keys and without
+	// entries in place of which others are kept; zero if there was none.
 	LastGood time.Time
 	// Faults of the last document, and of its entries beside those of other
 	// sources. Read only.
@@ -132,36 +145,29 @@ func (l *Live) change(source string, apply func(*liveSource, time.Time) bool) er
 }
 
 func (s *liveSource) update(doc Document, now time.Time) {
-	used := doc
-	used.ReservedPrefixes = s.ReservedPrefixes
-	if len(doc.Broken) > 0 {
-		used.Entries = mergeBroken(doc, s.used)
-	}
-	s.said, s.used = doc, used
+	broken := func(key string) bool { return slices.Contains(doc.Broken, key) }
+	s.said, s.standing = doc, s.standing.next(doc)
+	s.used = doc
+	s.used.ReservedPrefixes = s.ReservedPrefixes
+	s.used.Entries = s.standing.entries()
 	st := &s.state
-	st.Synced, st.Missing, st.Updated, st.Entries = true, false, now, len(used.Entries)
-	st.Broken = slices.Clone(doc.Broken)
-	if len(doc.Broken) == 0 {
+	st.Synced, st.Missing, st.Updated, st.Entries = true, false, now, len(s.used.Entries)
+	st.Broken, st.Kept = slices.Clone(doc.Broken), nil
+	for _, f := range s.standing.faulty {
+		if f.kept != nil && !broken(f.Key) {
+			st.Kept = append(st.Kept, *f.kept)
+		}
+	}
+	if len(doc.Broken)+len(st.Kept) == 0 {
 		st.LastGood = now
 	}
-	st.Stale = keysOf(used.Entries, func(key string) bool { return slices.Contains(doc.Broken, key) })
+	kept := keysOf(st.Kept, func(string) bool { return true })
+	st.Stale = keysOf(s.used.Entries, func(key string) bool { return broken(key) || slices.Contains(kept, key) })
 }
 
 func (s *liveSource) missing() {
 	s.state.Synced, s.state.Missing = true, true
 	s.state.Stale = keysOf(s.used.Entries, func(string) bool { return true })
-}
-
-// mergeBroken takes the entries of broken keys from the document before.
-func mergeBroken(doc, before Document) []Entry {
-	entries := slices.DeleteFunc(slices.Clone(doc.Entries), func(e Entry) bool { return slices.Contains(doc.Broken, e.Key) })
-	for _, e := range before.Entries {
-		if slices.Contains(doc.Broken, e.Key) {
-			entries = append(entries, e)
-		}
-	}
-	sortEntries(entries)
-	return entries
 }
 
 // keysOf lists the keys that entries have and that are wanted, in order.

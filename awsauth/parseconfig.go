@@ -27,6 +27,7 @@ func ParseConfig(doc []byte) (Config, error) {
 	r.read(doc)
 	c.Faults = r.doc.Faults
 	sortEntries(c.Mappings.Entries)
+	sortEntries(c.Mappings.Rejected)
 	if configError(c.Faults) == nil && len(c.Mappings.Broken) == 0 {
 		return c, nil
 	}

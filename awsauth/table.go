@@ -85,7 +85,7 @@ func (t *Table) index(r *rule, place int32) int32 {
 	case ByAccount:
 		return enter(t.accounts, r.Account, place)
 	case BySSO:
-		k := principalKey{kind: arn.Role, partition: r.SSO.partition(), account: r.SSO.AccountID, name: strings.ToLower(r.SSO.PermissionSetName)}
+		k := r.SSO.key()
 		by := at(t.sso, k)
 		return min(by, enter(t.sso, k.pinned(r.UserID), place))
 	}
