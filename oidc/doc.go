@@ -1,7 +1,11 @@
 // Package oidc is the OpenID Connect side of service accounts: the JSON Web
 // Tokens that a cluster's issuer signs.
 //
-// So far it reads them for a person to look at; issuing and verifying come
-// next (docs/architecture.md). It imports the standard library only, and will
-// import go-jose for signatures.
+// An [Issuer] is a set of keys, the two documents that publish them and the
+// tokens that they sign, all as kube-apiserver makes them. A [Verifier] is the
+// relying side: it fetches an issuer's keys and says what a token of it proves.
+// [Inspect] reads a token for a person to look at and verifies nothing.
+//
+// It imports the standard library, go-jose for signatures and JSON Web Keys, and
+// internal/atomicfile. It knows nothing of AWS's roles or error codes.
 package oidc

@@ -1,17 +1,10 @@
 package oidc
 
 import (
-	"bytes"
-	"encoding/base64"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 )
-
-// maxJWT bounds a token; STS takes 20,000 characters.
-const maxJWT = 20000
 
 // Inspection is what a service account's JWT says about itself, for a person to
 // read. Nothing of it was verified; the signature is not in it.
@@ -37,32 +30,17 @@ func LooksLikeJWT(raw string) bool {
 // Inspect takes a signed JWT (RFC 7519, compact form) apart. Faults name what
 // STS would refuse it for, as far as the token alone can tell.
 func Inspect(raw string, now time.Time) (Inspection, error) {
-	in := Inspection{Faults: []string{}}
-	if len(raw) > maxJWT {
-		return in, fmt.Errorf("the JWT is %d characters long; STS takes at most %d", len(raw), maxJWT)
+	t, err := parse(raw)
+	if err != nil {
+		return Inspection{}, err
 	}
-	parts := strings.Split(raw, ".")
-	if len(parts) != 3 {
-		return in, errors.New("not a signed JWT: it has not three parts")
+	c := t.claims
+	in := Inspection{
+		Algorithm: t.header.Alg, KeyID: t.header.Kid,
+		Issuer: c.Iss, Subject: c.Sub, Audience: c.Aud,
+		IssuedAt: c.Iat.Time, NotBefore: c.Nbf.Time, Expiry: c.Exp.Time,
+		Claims: t.all, Faults: []string{},
 	}
-	var header struct{ Alg, Kid string }
-	if err := decodePart(parts[0], &header); err != nil {
-		return in, fmt.Errorf("not a JWT: its header %w", err)
-	}
-	var claims struct {
-		Iss, Sub      string
-		Aud           audience
-		Iat, Nbf, Exp numericDate
-	}
-	if err := decodePart(parts[1], &claims); err != nil {
-		return in, fmt.Errorf("not a JWT: its claims set %w", err)
-	}
-	if err := decodePart(parts[1], &in.Claims); err != nil {
-		return in, fmt.Errorf("not a JWT: its claims set %w", err)
-	}
-	in.Algorithm, in.KeyID = header.Alg, header.Kid
-	in.Issuer, in.Subject, in.Audience = claims.Iss, claims.Sub, claims.Aud
-	in.IssuedAt, in.NotBefore, in.Expiry = claims.Iat.Time, claims.Nbf.Time, claims.Exp.Time
 	in.findFaults(now)
 	return in, nil
 }
@@ -93,46 +71,4 @@ func (in *Inspection) findFaults(now time.Time) {
 	if in.NotBefore.After(now) {
 		add("it is not valid before %s", in.NotBefore.UTC().Format(time.RFC3339))
 	}
-}
-
-// decodePart says what is wrong as the end of a sentence, and repeats nothing
-// of the input.
-func decodePart(part string, v any) error {
-	data, err := base64.RawURLEncoding.DecodeString(part)
-	if err != nil {
-		return errors.New("is not base64url")
-	}
-	if err := json.Unmarshal(data, v); err != nil {
-		return errors.New("is not a JSON object of the right form")
-	}
-	return nil
-}
-
-// audience is one string or a list of them (RFC 7519 section 4.1.3).
-type audience []string
-
-func (a *audience) UnmarshalJSON(data []byte) error {
-	if bytes.HasPrefix(data, []byte(`"`)) {
-		var one string
-		err := json.Unmarshal(data, &one)
-		*a = audience{one}
-		return err
-	}
-	return json.Unmarshal(data, (*[]string)(a))
-}
-
-// numericDate is a number of seconds since 1970, perhaps with a fraction
-// (RFC 7519 section 2).
-type numericDate struct{ time.Time }
-
-func (d *numericDate) UnmarshalJSON(data []byte) error {
-	var seconds *float64
-	if err := json.Unmarshal(data, &seconds); err != nil || seconds == nil {
-		return err
-	}
-	if *seconds < 0 || *seconds > 1<<40 {
-		return errors.New("time out of range")
-	}
-	d.Time = time.Unix(int64(*seconds), 0).UTC()
-	return nil
 }
