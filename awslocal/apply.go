@@ -12,7 +12,8 @@ import (
 // Apply makes the store what the world says, all of it or, when it fails,
 // nothing. Objects that the world does not name are removed. Those that were
 // there already keep what was generated for them: ids, access keys, times of
-// creation; and clusters their endpoints, unless the world has its own.
+// creation; and clusters their endpoints and issuers, unless the world has its
+// own.
 //
 // A world with faults is a *WorldError.
 func (s *Store) Apply(w *World) error {
@@ -86,6 +87,9 @@ func (m *merger) account(a *Account, order int) {
 	for i := range a.Roles {
 		m.role(&a.Roles[i], a.ID, i)
 	}
+	for i := range a.OIDCProviders {
+		m.provider(&a.OIDCProviders[i], a.ID, i)
+	}
 	for i := range a.Clusters {
 		m.cluster(&a.Clusters[i], a.ID, i)
 	}
@@ -112,9 +116,20 @@ func (m *merger) role(r *Role, account string, order int) {
 	m.next.roles[key] = roleRecord{
 		Account: account, Name: r.Name, Path: orSlash(r.Path), Order: order,
 		ID:                 m.uniqueID(r.ID, old.ID, roleIDPrefix),
+		ServiceAccounts:    slices.Clone(r.ServiceAccounts),
 		TrustPolicy:        r.TrustPolicy,
 		MaxSessionDuration: cmp.Or(r.MaxSessionDuration, defaultMaxSessionDuration),
 		Created:            m.created(old.Created, there),
+	}
+}
+
+func (m *merger) provider(p *OIDCProvider, account string, order int) {
+	key := providerKey(account, p.URL)
+	old, there := m.old.providers[key]
+	m.next.providers[key] = providerRecord{
+		Account: account, URL: p.URL, Order: order,
+		ClientIDs: slices.Clone(p.ClientIDs), Thumbprints: slices.Clone(p.Thumbprints),
+		Created: m.created(old.Created, there),
 	}
 }
 
@@ -165,7 +180,7 @@ func (m *merger) cluster(c *Cluster, account string, order int) {
 	old, there := m.old.clusters[key]
 	record := clusterRecord{
 		Account: account, Region: c.Region, Name: c.Name, Version: c.Version, Order: order,
-		Endpoint: c.Endpoint, OIDCIssuer: c.OIDCIssuer,
+		Endpoint: c.Endpoint, OIDCIssuer: c.OIDCIssuer, RunningIssuer: old.RunningIssuer, Unregistered: !c.registersIssuer(),
 		AuthenticationMode: cmp.Or(c.AuthenticationMode, defaultAuthenticationMode),
 		MapRoles:           slices.Clone(c.MapRoles), MapUsers: slices.Clone(c.MapUsers), MapAccounts: slices.Clone(c.MapAccounts),
 		Created: m.created(old.Created, there),

@@ -82,15 +82,19 @@ func (a *Account) names(kind arn.Kind) []string {
 }
 
 // trusted warns of principals in a trust policy who do not exist.
-func (n *notes) trusted(policy *iam.Policy, d *census, path string) {
+func (n *notes) trusted(policy *iam.Policy, a *Account, d *census, path string) {
 	for i, s := range policy.Statements {
 		for _, value := range s.Principals.Values {
+			at := indexPath(path+".Statement", i) + ".Principal"
+			if other, err := arn.Parse(value.Value); err == nil && value.Type == "Federated" && other.AccountID != a.ID {
+				n.warn(at, "a role trusts identity providers of its own account", "the identity provider %s is of the account %s, not of %s", quote(value.Value), other.AccountID, a.ID)
+			}
 			p, err := arn.ParsePrincipal(value.Value)
 			if err != nil || value.Type != "AWS" {
 				continue
 			}
 			if message, hint := d.missing(p); message != "" {
-				n.warn(indexPath(path+".Statement", i)+".Principal", hint, "%s", message)
+				n.warn(at, hint, "%s", message)
 			}
 		}
 	}

@@ -75,7 +75,11 @@ func (c *checker) account(a *Account, d *census, path string) {
 	}
 	roles := map[string]string{}
 	for i := range a.Roles {
-		c.role(&a.Roles[i], d, roles, indexPath(path+".roles", i))
+		c.role(&a.Roles[i], a, d, roles, indexPath(path+".roles", i))
+	}
+	providers := map[string]string{}
+	for i := range a.OIDCProviders {
+		c.provider(&a.OIDCProviders[i], providers, indexPath(path+".oidcProviders", i))
 	}
 	clusters := map[string]string{}
 	for i := range a.Clusters {
@@ -89,14 +93,20 @@ func (c *checker) user(u *User, seen map[string]string, path string) {
 	c.accessKeys(u.AccessKeys, path+".accessKeys")
 }
 
-func (c *checker) role(r *Role, d *census, seen map[string]string, path string) {
+func (c *checker) role(r *Role, a *Account, d *census, seen map[string]string, path string) {
 	c.name("role", r.Name, r.Path, seen, path)
 	c.uniqueID(r.ID, "AROA", path+".id")
 	if m := r.MaxSessionDuration; m != 0 && (m < 3600 || m > 43200) {
 		c.fail(path+".maxSessionDuration", "write seconds, from 3600 to 43200", "%d is not how long a role's sessions may last", m)
 	}
+	for i, s := range r.ServiceAccounts {
+		c.serviceAccount(s, a, indexPath(path+".serviceAccounts", i))
+	}
+	if r.TrustPolicy == "" && len(r.ServiceAccounts) > 0 {
+		return
+	}
 	if policy := c.checkTrust(r.TrustPolicy, path+".trustPolicy"); policy != nil {
-		c.trusted(policy, d, path+".trustPolicy")
+		c.trusted(policy, a, d, path+".trustPolicy")
 	}
 }
 

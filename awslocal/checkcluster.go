@@ -31,7 +31,11 @@ func (c *checker) cluster(k *Cluster, a *Account, d *census, seen map[string]str
 		c.fail(path+".version", `write it as "1.37"`, "%s is not a version of Kubernetes", quote(k.Version))
 	}
 	c.url(k.Endpoint, path+".endpoint")
-	c.url(k.OIDCIssuer, path+".oidcIssuer")
+	if k.OIDCIssuer != "" {
+		if err := checkIssuer(k.OIDCIssuer); err != nil {
+			c.fail(path+".oidcIssuer", "", "%v", err)
+		}
+	}
 	if _, err := certificates(k.CertificateAuthority); err != nil {
 		c.fail(path+".certificateAuthority", "give PEM, or base64 of PEM", "%v", err)
 	}

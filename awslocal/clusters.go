@@ -25,7 +25,12 @@ type PlacedCluster struct {
 
 // ARN is arn:PARTITION:eks:REGION:ACCOUNT:cluster/NAME.
 func (c PlacedCluster) ARN() arn.ARN {
-	return arn.ARN{Partition: c.Partition, Service: "eks", Region: c.Region, AccountID: c.AccountID, Resource: "cluster/" + c.Name}
+	return clusterARN(c.Partition, c.Region, c.AccountID, c.Name)
+}
+
+// clusterARN is arn:PARTITION:eks:REGION:ACCOUNT:cluster/NAME.
+func clusterARN(partition, region, account, name string) arn.ARN {
+	return arn.ARN{Partition: partition, Service: "eks", Region: region, AccountID: account, Resource: "cluster/" + name}
 }
 
 // place fills in what a record does not say.
@@ -35,7 +40,7 @@ func (c clusterRecord) place(tx *bbolt.Tx) (PlacedCluster, error) {
 		return PlacedCluster{}, err
 	}
 	placed := PlacedCluster{Cluster: c.cluster(), AccountID: c.Account, Partition: account.Partition, Created: c.Created}
-	placed.AuthenticationMode = c.AuthenticationMode
+	placed.AuthenticationMode, placed.OIDCIssuer = c.AuthenticationMode, c.issuer()
 	return placed, nil
 }
 
@@ -103,6 +108,25 @@ func (s *Store) SetClusterEndpoint(nameOrARN, endpoint, ca string) error {
 	if err != nil {
 		return fmt.Errorf("certificate authority of cluster %s: %w", nameOrARN, err)
 	}
+	return s.changeCluster(nameOrARN, func(c *clusterRecord) { c.Endpoint, c.CertificateAuthority = endpoint, ca })
+}
+
+// SetClusterIssuer says what the issuer of a cluster's service-account tokens
+// is called now; "" says that there is none. A cluster whose world names its
+// issuer keeps that one. The cluster is named as in Cluster.
+//
+// The provider that the issuer is to its account, and the trust policies with
+// the cluster's service accounts, follow at once.
+func (s *Store) SetClusterIssuer(nameOrARN, issuer string) error {
+	if issuer != "" {
+		if err := checkIssuer(issuer); err != nil {
+			return fmt.Errorf("issuer of cluster %s: %w", nameOrARN, err)
+		}
+	}
+	return s.changeCluster(nameOrARN, func(c *clusterRecord) { c.RunningIssuer = issuer })
+}
+
+func (s *Store) changeCluster(nameOrARN string, change func(*clusterRecord)) error {
 	c, err := s.Cluster(nameOrARN)
 	if err != nil {
 		return err
@@ -116,7 +140,7 @@ func (s *Store) SetClusterEndpoint(nameOrARN, endpoint, ca string) error {
 		if !found {
 			return errors.New("the cluster is gone")
 		}
-		record.Endpoint, record.CertificateAuthority = endpoint, ca
+		change(&record)
 		return clusterTable.put(tx, key, record)
 	})
 }

@@ -48,6 +48,10 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 		if d.is(n, yaml.ScalarNode, "a text", path) {
 			v.SetString(n.Value) // as written: an account id is no number
 		}
+	case reflect.Bool:
+		if d.is(n, yaml.ScalarNode, "true or false", path) {
+			d.boolean(n, v, path)
+		}
 	case reflect.Int:
 		if d.is(n, yaml.ScalarNode, "a number", path) {
 			d.number(n, v, path)
@@ -64,6 +68,14 @@ func (d *decoder) number(n *yaml.Node, v reflect.Value, path string) {
 		return
 	}
 	v.SetInt(int64(i))
+}
+
+func (d *decoder) boolean(n *yaml.Node, v reflect.Value, path string) {
+	if n.ShortTag() != "!!bool" {
+		d.fail(path, "write true or false", "%s is neither true nor false", quote(n.Value))
+		return
+	}
+	v.SetBool(strings.EqualFold(n.Value, "true"))
 }
 
 func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {

@@ -12,6 +12,9 @@ const (
 
 func (a *Account) partition() string { return cmp.Or(a.Partition, defaultPartition) }
 
+// registersIssuer says whether the cluster's issuer is a provider of its account.
+func (c *Cluster) registersIssuer() bool { return c.OIDCProvider == nil || *c.OIDCProvider }
+
 func orSlash(path string) string { return cmp.Or(path, defaultPath) }
 
 // unless is value, or the zero value if it is the default: the inverse of cmp.Or.

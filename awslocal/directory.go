@@ -8,7 +8,6 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/eksauth/eksauth/arn"
-	"github.com/eksauth/eksauth/iam"
 	"github.com/eksauth/eksauth/sigv4"
 	"github.com/eksauth/eksauth/sts"
 )
@@ -89,7 +88,7 @@ func findRole(tx *bbolt.Tx, account, name string) (sts.Role, error) {
 	if err != nil {
 		return sts.Role{}, err
 	}
-	trust, err := iam.Parse([]byte(record.TrustPolicy), iam.TrustPolicy)
+	trust, err := record.trust(tx, owner.Partition)
 	if err != nil {
 		return sts.Role{}, fmt.Errorf("role %s of account %s: %w", name, account, err)
 	}

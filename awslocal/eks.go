@@ -133,7 +133,7 @@ func (h *eksHandler) describeCluster(q *eksRequest) (any, error) {
 	}
 	answer := clusterAnswer{
 		Name: c.Name, ARN: c.ARN().String(), CreatedAt: c.Created.Unix(), Version: c.Version,
-		Endpoint: c.Endpoint, Status: "ACTIVE", AccessConfig: &accessConfig{c.AuthenticationMode},
+		Endpoint: c.Endpoint, Status: c.status(), AccessConfig: &accessConfig{c.AuthenticationMode},
 	}
 	if c.OIDCIssuer != "" {
 		answer.Identity = &identity{}
@@ -216,4 +216,13 @@ func (q *eksRequest) attrs() []slog.Attr {
 			slog.String("accessKeyId", q.caller.Identity.AccessKeyID))
 	}
 	return attrs
+}
+
+// status is CREATING for a cluster that nobody runs: the aws CLI then refuses to
+// write a kubeconfig for it, rather than one without a server.
+func (c PlacedCluster) status() string {
+	if c.Endpoint == "" {
+		return "CREATING"
+	}
+	return "ACTIVE"
 }

@@ -48,7 +48,7 @@ func TestDescribeCluster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *c.Name != "dev" || *c.Arn != "arn:aws:eks:us-east-1:111122223333:cluster/dev" || c.Status != types.ClusterStatusActive ||
+	if *c.Name != "dev" || *c.Arn != "arn:aws:eks:us-east-1:111122223333:cluster/dev" || c.Status != types.ClusterStatusCreating ||
 		*c.Version != "1.37" || c.AccessConfig.AuthenticationMode != types.AuthenticationModeConfigMap ||
 		c.Endpoint != nil || c.CertificateAuthority != nil || c.Identity != nil {
 		t.Errorf("the cluster is %+v", c)
@@ -80,7 +80,7 @@ func TestDescribeClusterWithControlPlane(t *testing.T) {
 		if !x509.NewCertPool().AppendCertsFromPEM(data) {
 			t.Error("the CA is no certificate")
 		}
-		if *c.Endpoint != "https://127.0.0.1:6443" || *c.Identity.Oidc.Issuer != "https://127.0.0.1:1/id/A" || c.AccessConfig.AuthenticationMode != types.AuthenticationModeApi {
+		if c.Status != types.ClusterStatusActive || *c.Endpoint != "https://127.0.0.1:6443" || *c.Identity.Oidc.Issuer != "https://127.0.0.1:1/id/A" || c.AccessConfig.AuthenticationMode != types.AuthenticationModeApi {
 			t.Errorf("the cluster is %+v", c)
 		}
 	}

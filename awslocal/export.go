@@ -38,9 +38,13 @@ func (st *state) world() *World {
 	for _, r := range inOrder(st.roles, func(r roleRecord) int { return r.Order }) {
 		a := &w.Accounts[place[r.Account]]
 		a.Roles = append(a.Roles, Role{
-			Name: r.Name, Path: unless(r.Path, defaultPath), ID: r.ID, TrustPolicy: r.TrustPolicy,
+			Name: r.Name, Path: unless(r.Path, defaultPath), ID: r.ID, ServiceAccounts: r.ServiceAccounts, TrustPolicy: r.TrustPolicy,
 			MaxSessionDuration: unless(r.MaxSessionDuration, defaultMaxSessionDuration),
 		})
+	}
+	for _, p := range inOrder(st.providers, func(p providerRecord) int { return p.Order }) {
+		a := &w.Accounts[place[p.Account]]
+		a.OIDCProviders = append(a.OIDCProviders, OIDCProvider{URL: p.URL, ClientIDs: p.ClientIDs, Thumbprints: p.Thumbprints})
 	}
 	for _, c := range inOrder(st.clusters, func(c clusterRecord) int { return c.Order }) {
 		a := &w.Accounts[place[c.Account]]
@@ -63,10 +67,14 @@ func (st *state) accessKeys() map[string]AccessKeys {
 }
 
 func (c clusterRecord) cluster() Cluster {
-	return Cluster{
+	cluster := Cluster{
 		Name: c.Name, Region: c.Region, Version: c.Version,
 		Endpoint: c.Endpoint, CertificateAuthority: c.CertificateAuthority, OIDCIssuer: c.OIDCIssuer,
 		AuthenticationMode: unless(c.AuthenticationMode, defaultAuthenticationMode),
 		MapRoles:           c.MapRoles, MapUsers: c.MapUsers, MapAccounts: c.MapAccounts,
 	}
+	if c.Unregistered {
+		cluster.OIDCProvider = new(bool)
+	}
+	return cluster
 }

@@ -101,7 +101,20 @@ func TestParseWorldRefuses(t *testing.T) {
 		{"      - name: r\n", "      - name: r\n        maxSessionDuration: 1h\n", 7, `"1h" is not a number; write a whole number`},
 		{"      - name: r\n", "      - name: r\n        maxSessionDuration: 60\n", 7, "60 is not how long"},
 		{"      - name: r\n", "      - name: R\n        trustPolicy: '{}'\n      - name: r\n", 8, "a role called r is there already, in line 6"},
-		{"        trustPolicy:", "        x:", 6, "accounts[0].roles[0].trustPolicy: the role has no trust policy"},
+		{"        trustPolicy:", "        x:", 6, "accounts[0].roles[0].trustPolicy: the role has no trust policy; say who may assume the role: trustPolicy, or serviceAccounts"},
+		{"        trustPolicy:", "        serviceAccounts: []\n        x:", 6, "the role has no trust policy"},
+		{"        trustPolicy:", "        serviceAccounts: payments/api\n        trustPolicy:", 7, "serviceAccounts: this is a text, not a list"},
+		{"        trustPolicy:", "        serviceAccounts:\n          - {cluster: dev, namespace: payments}\n        trustPolicy:", 8, "serviceAccounts[0]: the service account has no name; give name"},
+		{"        trustPolicy:", "        serviceAccounts:\n          - {cluster: dev, name: api}\n        trustPolicy:", 8, "has no namespace; give namespace"},
+		{"        trustPolicy:", "        serviceAccounts:\n          - {namespace: payments, name: api}\n        trustPolicy:", 8, "has no cluster; give cluster"},
+		{"        trustPolicy:", "        serviceAccounts:\n          - {cluster: dev, namespace: Payments, name: api}\n        trustPolicy:", 8, `serviceAccounts[0].namespace: "Payments" is not a namespace`},
+		{"        trustPolicy:", "        serviceAccounts:\n          - {cluster: dev, namespace: a.b, name: api}\n        trustPolicy:", 8, `"a.b" is not a namespace`},
+		{"        trustPolicy:", "        serviceAccounts:\n          - {cluster: dev, namespace: " + strings.Repeat("n", 64) + ", name: api}\n        trustPolicy:", 8, "is not a namespace"},
+		{"        trustPolicy:", "        serviceAccounts:\n          - {cluster: dev, namespace: payments, name: \"*\"}\n        trustPolicy:", 8, `"*" is not the name of a service account; patterns need a trustPolicy with StringLike`},
+		{"        trustPolicy:", "        serviceAccounts:\n          - {cluster: dev, namespace: payments, name: a..b}\n        trustPolicy:", 8, "is not the name of a service account"},
+		{"        trustPolicy:", "        serviceAccounts:\n          - {cluster: devv, namespace: payments, name: api}\n        trustPolicy:", 8, `the account 111122223333 has no cluster "devv"; did you mean dev?`},
+		{"        trustPolicy:", "        serviceAccounts:\n          - {cluster: \"arn:aws:eks:us-east-1:444455556666:cluster/dev\", namespace: payments, name: api}\n        trustPolicy:", 8, "only clusters of the role's own account"},
+		{base, strings.Replace(base, "        trustPolicy:", "        serviceAccounts:\n          - {cluster: dev, namespace: payments, name: api}\n        trustPolicy:", 1) + "      - name: dev\n        region: us-west-2\n", 8, `2 clusters of the account 111122223333 are called "dev"; name one by its ARN`},
 		{"        trustPolicy:", "        trustPolicy: []\n        x:", 7, "this is a list, not a policy"},
 		{"            - Effect: Allow", "            - Effect: Alow", 10, "accounts[0].roles[0].trustPolicy.Statement[0].Effect: must be Allow or Deny"},
 		{"            - Effect: Allow", "            - effect: Allow", 10, "names are case-sensitive: Effect"},
@@ -114,7 +127,31 @@ func TestParseWorldRefuses(t *testing.T) {
 		{"        trustPolicy:", "        trustPolicy: |\n          {\"Version\": \"2012-10-17\",\n           \"Statement\": []\n          }\n        x:", 9, "must be a statement"},
 		{"        trustPolicy:", "        trustPolicy: '{}'\n        x:", 7, "missing required field Statement"},
 
+		// Identity providers.
+		{"    users:", "    oidcProviders: {url: https://x}\n    users:", 3, "this is a mapping, not a list"},
+		{"    users:", "    oidcProviders:\n      - clientIds: [a]\n    users:", 4, "oidcProviders[0]: the identity provider has no URL"},
+		{"    users:", "    oidcProviders:\n      - {url: http://x, clientIds: [a]}\n    users:", 4, `"http://x" is not an https URL; such as https://oidc.example.com/id/1`},
+		{"    users:", "    oidcProviders:\n      - {url: x.example.com, clientIds: [a]}\n    users:", 4, "is not an https URL"},
+		{"    users:", "    oidcProviders:\n      - {url: \"https://x/?a=b\", clientIds: [a]}\n    users:", 4, "is not an https URL"},
+		{"    users:", "    oidcProviders:\n      - {url: \"https://x/?\", clientIds: [a]}\n    users:", 4, "has a query, a fragment or a character"},
+		{"    users:", "    oidcProviders:\n      - {url: \"HTTPS://x\", clientIds: [a]}\n    users:", 4, "does not begin with https:// and a host"},
+		{"    users:", "    oidcProviders:\n      - {url: \"https://:443/\", clientIds: [a]}\n    users:", 4, "does not begin with https:// and a host"},
+		{"    users:", "    oidcProviders:\n      - {url: \"https://x/*\", clientIds: [a]}\n    users:", 4, "a character that has no place there"},
+		{"    users:", "    oidcProviders:\n      - {url: https://x/" + strings.Repeat("a", 246) + ", clientIds: [a]}\n    users:", 4, "at most 255 characters"},
+		{"    users:", "    oidcProviders:\n      - {url: https://x}\n    users:", 4, "the identity provider accepts no audience; clientIds: [sts.amazonaws.com]"},
+		{"    users:", "    oidcProviders:\n      - {url: https://x, clientIds: []}\n    users:", 4, "accepts no audience"},
+		{"    users:", "    oidcProviders:\n      - {url: https://x, clientIds: [a, a]}\n    users:", 4, `clientIds[1]: the client id "a" is there already`},
+		{"    users:", "    oidcProviders:\n      - {url: https://x, clientIds: [\"\"]}\n    users:", 4, "a client id has 1 to 255 characters"},
+		{"    users:", "    oidcProviders:\n      - {url: https://x, clientIds: [" + strings.Repeat("a", 256) + "]}\n    users:", 4, "a client id has 1 to 255 characters"},
+		{"    users:", "    oidcProviders:\n      - {url: https://x, clientIds: [" + numbers(101) + "]}\n    users:", 4, "101 client ids, and IAM allows 100"},
+		{"    users:", "    oidcProviders:\n      - {url: https://x, clientIds: [a]}\n      - {url: https://x, clientIds: [b]}\n    users:", 5, "the identity provider https://x is there already, in line 4"},
+		{"    users:", "    oidcProviders:\n      - {url: https://x, clientIds: [a], thumbprints: [abc]}\n    users:", 4, `"abc" is not a thumbprint`},
+		{"    users:", "    oidcProviders:\n      - {url: https://x, clientIds: [a], thumbprints: [1, 2, 3, 4, 5, 6]}\n    users:", 4, "6 thumbprints, and IAM allows 5"},
+
 		// Clusters.
+		{"region: us-east-1", "region: us-east-1\n        oidcProvider: maybe", 16, `oidcProvider: "maybe" is neither true nor false`},
+		{"region: us-east-1", "region: us-east-1\n        oidcProvider: [true]", 16, "this is a list, not true or false"},
+		{"region: us-east-1", "region: us-east-1\n        oidcIssuer: https://x/" + strings.Repeat("a", 246), 16, "at most 255 characters"},
 		{"      - name: dev\n", "      - version: x\n", 14, "the cluster has no name"},
 		{"      - name: dev\n", "      - name: dev.x\n", 14, `"dev.x" is not the name of a cluster`},
 		{"        region: us-east-1\n", "", 14, "the cluster has no region"},
@@ -161,6 +198,15 @@ func TestParseWorldRefuses(t *testing.T) {
 			t.Errorf("with %.80q:\n%v\nwant %q and %q", tc.new, err, want, tc.want)
 		}
 	}
+}
+
+// numbers is a list of n different ones.
+func numbers(n int) string {
+	var list []string
+	for i := range n {
+		list = append(list, fmt.Sprint(i))
+	}
+	return strings.Join(list, ", ")
 }
 
 // bomb is ten billion values in ten lines.

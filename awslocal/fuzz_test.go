@@ -51,6 +51,9 @@ func FuzzParseWorld(f *testing.F) {
 // samePolicy compares what policies name; the texts may differ in spaces and in
 // the escapes of strings.
 func samePolicy(t *testing.T, a, b PolicyDocument) bool {
+	if a == "" || b == "" {
+		return a == b
+	}
 	p, err := iam.Parse([]byte(a), iam.TrustPolicy)
 	if err != nil {
 		t.Fatal(err)

@@ -21,6 +21,7 @@ import (
 
 	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/sigv4"
+	"github.com/eksauth/eksauth/sts"
 )
 
 const (
@@ -101,11 +102,14 @@ type service struct {
 func (s *service) now() time.Time { return time.Now().Add(time.Duration(s.offset.Load())) }
 
 // serve starts a local AWS over a store, which may be closed and opened again.
-func serve(t testing.TB, store *Store) *service {
+func serve(t testing.TB, store *Store) *service { return serveTokens(t, store, nil) }
+
+// serveTokens starts one that takes web identities too.
+func serveTokens(t testing.TB, store *Store, tokens sts.Tokens) *service {
 	t.Helper()
 	s := &service{store: store, log: &lockedBuffer{}}
 	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	s.server = httptest.NewServer(NewServer(store, s.now, log))
+	s.server = httptest.NewServer(NewServer(store, tokens, s.now, log))
 	t.Cleanup(s.server.Close)
 	s.url = s.server.URL
 	return s

@@ -19,6 +19,7 @@ type memoPage struct {
 	transaction int
 	keys        sync.Map // of sts.AccessKey by id
 	roles       sync.Map // of sts.Role by nameKey
+	providers   sync.Map // of sts.OIDCProvider by providerKey
 }
 
 // at is the page of a reading transaction.
@@ -56,4 +57,16 @@ func (p *memoPage) role(tx *bbolt.Tx, account, name string) (sts.Role, error) {
 		p.roles.Store(place, role)
 	}
 	return role, err
+}
+
+func (p *memoPage) provider(tx *bbolt.Tx, account, issuer string) (sts.OIDCProvider, error) {
+	place := providerKey(account, issuer)
+	if known, ok := p.providers.Load(place); ok {
+		return known.(sts.OIDCProvider), nil
+	}
+	provider, err := findProvider(tx, account, issuer)
+	if err == nil {
+		p.providers.Store(place, provider)
+	}
+	return provider, err
 }

@@ -32,42 +32,72 @@ func openChecked(path string) (db *bbolt.DB, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return db, db.View(func(tx *bbolt.Tx) error {
+	old := false
+	err = db.View(func(tx *bbolt.Tx) error {
 		if info, err := os.Stat(path); err != nil {
 			return err
 		} else if info.Size() < tx.Size() {
 			return fmt.Errorf("the file has %d bytes of %d", info.Size(), tx.Size())
 		}
-		if err := checkSchema(tx); err != nil {
+		version, err := checkSchema(tx)
+		if err != nil {
 			return err
 		}
 		if err := checkPages(tx); err != nil {
 			return err
 		}
-		state, err := load(tx)
-		if err != nil {
-			return err
+		if old = version < schema; old {
+			return nil
 		}
-		return state.check()
+		return checkContent(tx)
 	})
+	if err == nil && old {
+		err = db.Update(upgrade)
+	}
+	return db, err
 }
 
-func checkSchema(tx *bbolt.Tx) error {
+// upgrade makes a store of an earlier schema one of this schema, if its content
+// is good. From then on earlier programs leave it alone.
+func upgrade(tx *bbolt.Tx) error {
+	if _, err := tx.CreateBucketIfNotExists([]byte(providerTable)); err != nil { // since schema 2
+		return err
+	}
+	if err := putSchema(tx.Bucket([]byte(metaBucket))); err != nil {
+		return err
+	}
+	return checkContent(tx)
+}
+
+func checkContent(tx *bbolt.Tx) error {
+	state, err := load(tx)
+	if err != nil {
+		return err
+	}
+	return state.check()
+}
+
+func putSchema(meta *bbolt.Bucket) error {
+	return meta.Put([]byte(schemaKey), binary.BigEndian.AppendUint64(nil, schema))
+}
+
+func checkSchema(tx *bbolt.Tx) (version uint64, err error) {
 	meta := tx.Bucket([]byte(metaBucket))
 	if meta == nil {
-		return errors.New("it is not a store of eksauth")
+		return 0, errors.New("it is not a store of eksauth")
 	}
 	value := meta.Get([]byte(schemaKey))
 	if len(value) != 8 {
-		return errors.New("it has no schema version")
+		return 0, errors.New("it has no schema version")
 	}
-	switch version := binary.BigEndian.Uint64(value); {
+	version = binary.BigEndian.Uint64(value)
+	switch {
 	case version > schema:
-		return newerError{version}
+		return version, newerError{version}
 	case version < 1:
-		return errors.New("its schema version is 0")
+		return version, errors.New("its schema version is 0")
 	}
-	return nil
+	return version, nil
 }
 
 // checkPages has bbolt check its pages. It goes on until the check has ended,

@@ -35,6 +35,9 @@ accounts:
         path: /team/
         id: AROAAWESOMEAWESOMEAWE
         maxSessionDuration: 7200
+        serviceAccounts:
+          - {cluster: dev, namespace: payments, name: api}
+          - {cluster: "arn:aws:eks:eu-west-1:111122223333:cluster/dev", namespace: payments, name: api.v2}
         trustPolicy:
           Version: 2012-10-17
           Statement:
@@ -44,12 +47,22 @@ accounts:
               Action: sts:AssumeRole
               Condition:
                 Bool: {"aws:MultiFactorAuthPresent": true}
+      - name: only.pods
+        id: AROAPODSPODSPODSPODS2
+        serviceAccounts: [{cluster: dev, namespace: default, name: default}]
+    oidcProviders:
+      - url: https://oidc.example.com/id/1
+        clientIds: [sts.amazonaws.com, "42"]
+        thumbprints: [0123456789abcdef0123456789ABCDEF01234567]
+      - url: https://tenant.example.com
+        clientIds: [app]
     clusters:
       - name: dev
         region: eu-west-1
         version: 1.30
         endpoint: https://127.0.0.1:6443
         oidcIssuer: https://oidc.eks.eu-west-1.amazonaws.com/id/ABC
+        oidcProvider: false
         authenticationMode: API_AND_CONFIG_MAP
         mapRoles:
           - rolearn: arn:aws:iam::111122223333:role/awesome.role
@@ -80,13 +93,21 @@ func TestParseWorldReadsEveryField(t *testing.T) {
 		}, {Name: "nobody", ID: "AIDANOBODYNOBODYNOBOD", AccessKeys: AccessKeys{}}},
 		Roles: []Role{{
 			Name: "awesome.role", Path: "/team/", ID: "AROAAWESOMEAWESOMEAWE", MaxSessionDuration: 7200,
+			ServiceAccounts: []ServiceAccount{
+				{Cluster: "dev", Namespace: "payments", Name: "api"},
+				{Cluster: "arn:aws:eks:eu-west-1:111122223333:cluster/dev", Namespace: "payments", Name: "api.v2"},
+			},
 			TrustPolicy: `{"Version":"2012-10-17","Statement":[{"Sid":"Everybody","Effect":"Allow",` +
 				`"Principal":{"AWS":["111122223333","arn:aws:iam::444455556666:user/mei"]},"Action":"sts:AssumeRole",` +
 				`"Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}}}]}`,
-		}},
+		}, {Name: "only.pods", ID: "AROAPODSPODSPODSPODS2", ServiceAccounts: []ServiceAccount{{Cluster: "dev", Namespace: "default", Name: "default"}}}},
+		OIDCProviders: []OIDCProvider{
+			{URL: "https://oidc.example.com/id/1", ClientIDs: []string{"sts.amazonaws.com", "42"}, Thumbprints: []string{"0123456789abcdef0123456789ABCDEF01234567"}},
+			{URL: "https://tenant.example.com", ClientIDs: []string{"app"}},
+		},
 		Clusters: []Cluster{{
 			Name: "dev", Region: "eu-west-1", Version: "1.30", Endpoint: "https://127.0.0.1:6443",
-			OIDCIssuer: "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC", AuthenticationMode: APIAndConfigMapMode,
+			OIDCIssuer: "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC", OIDCProvider: new(bool), AuthenticationMode: APIAndConfigMapMode,
 			MapRoles: []RoleMapping{
 				{RoleARN: roleARN, Username: "role:{{SessionName}}", Groups: []string{"a", "b"}, UserID: "AROAAWESOMEAWESOMEAWE"},
 				{SSO: &SSO{PermissionSetName: "Admin", AccountID: account}, Username: "admin"},
@@ -168,6 +189,10 @@ func TestWarningsPointAtWhoIsNotThere(t *testing.T) {
 		{`{AWS: "*"}`, `{AWS: "arn:aws:iam::111122223333:user/eda"}`, 11, `this world has no user called "eda"; did you mean ada?`},
 		{`{AWS: "*"}`, `{AWS: "arn:aws:iam::111122223333:role/q"}`, 11, `no role called "q"; did you mean r?`},
 		{`{AWS: "*"}`, `{AWS: "arn:aws:iam::111122223333:root"}`, 0, ""},
+		{`{AWS: "*"}`, `{Federated: "arn:aws:iam::111122223333:oidc-provider/x"}`, 0, ""},
+		{`{AWS: "*"}`, `{Federated: "arn:aws:iam::444455556666:oidc-provider/x"}`, 11, "is of the account 444455556666, not of 111122223333; a role trusts identity providers of its own account"},
+		{"    users:", "    oidcProviders: [{url: https://x/, clientIds: [a]}]\n    users:", 3, "the URL ends with a slash; remove it, unless"},
+		{"        trustPolicy:", "        serviceAccounts: [{cluster: dev, namespace: payments, name: api}]\n        trustPolicy:", 0, ""},
 		{"            username: ada", "            username: ada\n          - userarn: arn:aws:iam::111122223333:user/ADA\n            username: x", 19, "the entry is never used: mapUsers[0] comes first"},
 		{"        mapUsers:", "        mapRoles:\n          - rolearn: arn:aws:iam::111122223333:role/team/r\n            username: r\n        mapUsers:", 17, "sessions do not show the path of a role"},
 		{"        mapUsers:", "        mapRoles:\n          - rolearn: arn:aws:iam::111122223333:role/q\n            username: r\n        mapUsers:", 17, `no role called "q"`},

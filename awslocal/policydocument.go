@@ -117,7 +117,7 @@ func blockStyle(n *yaml.Node) {
 // checkTrust parses a trust policy and notes what is wrong with it.
 func (n *notes) checkTrust(doc PolicyDocument, path string) *iam.Policy {
 	if doc == "" {
-		n.fail(path, "say who may assume the role", "the role has no trust policy")
+		n.fail(path, "say who may assume the role: trustPolicy, or serviceAccounts", "the role has no trust policy")
 		return nil
 	}
 	policy, err := iam.Parse([]byte(doc), iam.TrustPolicy)

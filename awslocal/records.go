@@ -1,6 +1,7 @@
 package awslocal
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -9,7 +10,7 @@ import (
 
 // schema is the version of everything below. A program that does not know a
 // version must not touch the file.
-const schema = 1
+const schema = 2
 
 // The tables of a store, each a bucket.
 const (
@@ -18,6 +19,8 @@ const (
 	roleTable    table[roleRecord]    = "roles"      // by nameKey
 	keyTable     table[keyRecord]     = "accessKeys" // by access key id
 	clusterTable table[clusterRecord] = "clusters"   // by clusterKey
+
+	providerTable table[providerRecord] = "oidcProviders" // by providerKey; since schema 2
 )
 
 // nameKey is where a user or a role stands. Names are unique within an account
@@ -26,6 +29,9 @@ func nameKey(account, name string) string { return account + "/" + strings.ToLow
 
 // clusterKey is where a cluster stands. The case of its name counts.
 func clusterKey(account, region, name string) string { return account + "/" + region + "/" + name }
+
+// providerKey is where an identity provider stands. The case of its URL counts.
+func providerKey(account, url string) string { return account + "/" + url }
 
 // Records have all defaults filled in. Order is the place in the world file;
 // lists are in that order, and then in that of their keys.
@@ -51,14 +57,15 @@ func (u userRecord) principal(partition string) arn.Principal {
 }
 
 type roleRecord struct {
-	Account            string         `json:"account"`
-	Name               string         `json:"name"`
-	Path               string         `json:"path"`
-	ID                 string         `json:"id"`
-	TrustPolicy        PolicyDocument `json:"trustPolicy"`
-	MaxSessionDuration int            `json:"maxSessionDuration"` // seconds
-	Created            time.Time      `json:"created"`
-	Order              int            `json:"order"`
+	Account            string           `json:"account"`
+	Name               string           `json:"name"`
+	Path               string           `json:"path"`
+	ID                 string           `json:"id"`
+	ServiceAccounts    []ServiceAccount `json:"serviceAccounts,omitempty"`
+	TrustPolicy        PolicyDocument   `json:"trustPolicy,omitempty"`
+	MaxSessionDuration int              `json:"maxSessionDuration"` // seconds
+	Created            time.Time        `json:"created"`
+	Order              int              `json:"order"`
 }
 
 func (r roleRecord) principal(partition string) arn.Principal {
@@ -80,6 +87,15 @@ type keyRecord struct {
 // owner is the nameKey of the user, or of nobody: the root.
 func (k keyRecord) owner() string { return nameKey(k.Account, k.User) }
 
+type providerRecord struct {
+	Account     string    `json:"account"`
+	URL         string    `json:"url"`
+	ClientIDs   []string  `json:"clientIds"`
+	Thumbprints []string  `json:"thumbprints,omitempty"`
+	Created     time.Time `json:"created"`
+	Order       int       `json:"order"`
+}
+
 type clusterRecord struct {
 	Account              string             `json:"account"`
 	Region               string             `json:"region"`
@@ -87,7 +103,9 @@ type clusterRecord struct {
 	Version              string             `json:"version,omitempty"`
 	Endpoint             string             `json:"endpoint,omitempty"`
 	CertificateAuthority string             `json:"certificateAuthority,omitempty"` // PEM
-	OIDCIssuer           string             `json:"oidcIssuer,omitempty"`
+	OIDCIssuer           string             `json:"oidcIssuer,omitempty"`           // of the world
+	RunningIssuer        string             `json:"runningIssuer,omitempty"`        // in its absence: SetClusterIssuer's
+	Unregistered         bool               `json:"unregistered,omitempty"`         // the issuer is no provider
 	AuthenticationMode   AuthenticationMode `json:"authenticationMode"`
 	MapRoles             []RoleMapping      `json:"mapRoles,omitempty"`
 	MapUsers             []UserMapping      `json:"mapUsers,omitempty"`
@@ -95,3 +113,6 @@ type clusterRecord struct {
 	Created              time.Time          `json:"created"`
 	Order                int                `json:"order"`
 }
+
+// issuer is the URL of the issuer in force; "" when there is none.
+func (c clusterRecord) issuer() string { return cmp.Or(c.OIDCIssuer, c.RunningIssuer) }

@@ -25,15 +25,20 @@ type Server struct {
 	log *slog.Logger
 }
 
-// NewServer serves the store. now is the clock by which signatures and sessions
-// expire; log gets a line for each request.
-func NewServer(store *Store, now func() time.Time, log *slog.Logger) *Server {
+// NewServer serves the store. tokens verifies the tokens of web identities; if it
+// is nil, there is no AssumeRoleWithWebIdentity. now is the clock by which
+// signatures and sessions expire; log gets a line for each request.
+func NewServer(store *Store, tokens sts.Tokens, now func() time.Time, log *slog.Logger) *Server {
 	auth := &sts.Authenticator{Directory: store, Sessions: store.Sessions(), Now: now}
-	return &Server{
+	s := &Server{
 		sts: &sts.Handler{Auth: auth, Log: log},
 		eks: &eksHandler{auth: auth, store: store, log: log},
 		log: log,
 	}
+	if tokens != nil {
+		s.sts.WebIdentity = &sts.WebIdentity{Providers: store, Tokens: tokens}
+	}
+	return s
 }
 
 // ServeHTTP answers one request.

@@ -16,10 +16,15 @@ type state struct {
 	roles    map[string]roleRecord
 	keys     map[string]keyRecord
 	clusters map[string]clusterRecord
+
+	providers map[string]providerRecord
 }
 
 func newState() *state {
-	return &state{map[string]accountRecord{}, map[string]userRecord{}, map[string]roleRecord{}, map[string]keyRecord{}, map[string]clusterRecord{}}
+	return &state{
+		accounts: map[string]accountRecord{}, users: map[string]userRecord{}, roles: map[string]roleRecord{}, keys: map[string]keyRecord{},
+		clusters: map[string]clusterRecord{}, providers: map[string]providerRecord{},
+	}
 }
 
 func load(tx *bbolt.Tx) (*state, error) {
@@ -35,6 +40,9 @@ func load(tx *bbolt.Tx) (*state, error) {
 		return nil, err
 	}
 	if s.keys, err = keyTable.all(tx); err != nil {
+		return nil, err
+	}
+	if s.providers, err = providerTable.all(tx); err != nil {
 		return nil, err
 	}
 	s.clusters, err = clusterTable.all(tx)
@@ -65,6 +73,11 @@ func (s *state) check() error {
 			return fmt.Errorf("the cluster %s has no account", key)
 		}
 	}
+	for key, p := range s.providers {
+		if _, ok := s.accounts[p.Account]; !ok {
+			return fmt.Errorf("the identity provider %s has no account", key)
+		}
+	}
 	return nil
 }
 
@@ -79,6 +92,9 @@ func (s *state) save(tx *bbolt.Tx) error {
 		return err
 	}
 	if err := keyTable.replace(tx, s.keys); err != nil {
+		return err
+	}
+	if err := providerTable.replace(tx, s.providers); err != nil {
 		return err
 	}
 	return clusterTable.replace(tx, s.clusters)

@@ -2,7 +2,6 @@ package awslocal
 
 import (
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,9 +20,11 @@ import (
 )
 
 const (
+	// StateFile is the name of the store's file in its data directory.
 	StateFile = "state.db"
-	newFile   = "." + StateFile + "." // and something random: while it is made
-	pidFile   = "pid"                 // of who has the store open; only for the message to others
+
+	newFile = "." + StateFile + "." // and something random: while it is made
+	pidFile = "pid"                 // of who has the store open; only for the message to others
 
 	// lockTimeout is for a process that is just ending.
 	lockTimeout = 300 * time.Millisecond
@@ -157,11 +158,11 @@ func initialise(tx *bbolt.Tx) error {
 	if err := meta.Put([]byte(sealingKey), key); err != nil {
 		return err
 	}
-	return meta.Put([]byte(schemaKey), binary.BigEndian.AppendUint64(nil, schema))
+	return putSchema(meta)
 }
 
 func tables() []string {
-	return []string{string(accountTable), string(userTable), string(roleTable), string(keyTable), string(clusterTable)}
+	return []string{string(accountTable), string(userTable), string(roleTable), string(keyTable), string(clusterTable), string(providerTable)}
 }
 
 // openError tells what openChecked found in words for people.

@@ -217,6 +217,19 @@ func TestDefaultWorldIsTheMissions(t *testing.T) {
 	if err != nil || dev.ARN().String() != "arn:aws:eks:us-east-1:111122223333:cluster/dev" || dev.AuthenticationMode != ConfigMapMode {
 		t.Fatalf("cluster dev: %+v, %v", dev, err)
 	}
+	if got := s.trusts(t, "awesome.app", "https://127.0.0.1:4430", "system:serviceaccount:awesome-app:awesome-app"); got {
+		t.Error("awesome.app trusts an issuer that is not there")
+	}
+	setIssuer(t, s, "dev", "https://127.0.0.1:4430")
+	for subject, want := range map[string]bool{
+		"system:serviceaccount:awesome-app:awesome-app": true,
+		"system:serviceaccount:awesome-app:default":     false,
+		"system:serviceaccount:default:awesome-app":     false,
+	} {
+		if got := s.trusts(t, "awesome.app", "https://127.0.0.1:4430", subject); got != want {
+			t.Errorf("awesome.app trusts %s: %t", subject, got)
+		}
+	}
 	doc, err := dev.Mappings()
 	if err != nil || len(doc.Faults) > 0 {
 		t.Fatal(err, doc.Faults)
@@ -276,7 +289,7 @@ func TestDirectoryFindsRolesAsIAMDoes(t *testing.T) {
 			continue
 		}
 		if role.Principal.String() != "arn:aws:iam::111122223333:role/team/awesome.role" || role.ID != "AROAAWESOMEAWESOMEAWE" ||
-			role.MaxSessionDuration != 2*time.Hour || len(role.TrustPolicy.Statements) != 1 {
+			role.MaxSessionDuration != 2*time.Hour || len(role.TrustPolicy.Statements) != 2 {
 			t.Errorf("Role(%s) = %+v", tc.asked, role)
 		}
 	}
@@ -353,7 +366,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	})
 	_, err := Open(dir, time.Now)
 	var refused *OpenError
-	if !errors.As(err, &refused) || !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), "schema version 2, and this program knows versions up to 1") || refused.Hint == "" {
+	if !errors.As(err, &refused) || !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), "schema version 3, and this program knows versions up to 2") || refused.Hint == "" {
 		t.Errorf("Open: %v", err)
 	}
 }

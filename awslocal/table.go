@@ -59,6 +59,24 @@ func (t table[T]) each(tx *bbolt.Tx, f func(key string, record T) error) error {
 	})
 }
 
+// eachOf calls f with every record whose key begins with the account.
+func (t table[T]) eachOf(tx *bbolt.Tx, account string, f func(record T)) error {
+	b := tx.Bucket([]byte(t))
+	if b == nil {
+		return fmt.Errorf("there is no table %s", t)
+	}
+	prefix := []byte(account + "/")
+	cursor := b.Cursor()
+	for key, value := cursor.Seek(prefix); bytes.HasPrefix(key, prefix); key, value = cursor.Next() {
+		var record T
+		if err := json.Unmarshal(value, &record); err != nil {
+			return fmt.Errorf("%s %s: %w", t, key, err)
+		}
+		f(record)
+	}
+	return nil
+}
+
 func (t table[T]) all(tx *bbolt.Tx) (map[string]T, error) {
 	records := map[string]T{}
 	err := t.each(tx, func(key string, record T) error {

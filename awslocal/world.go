@@ -27,7 +27,11 @@ type Account struct {
 	RootAccessKeys AccessKeys `yaml:"rootAccessKeys,omitempty"`
 	Users          []User     `yaml:"users,omitempty"`
 	Roles          []Role     `yaml:"roles,omitempty"`
-	Clusters       []Cluster  `yaml:"clusters,omitempty"`
+
+	// OIDCProviders are the identity providers that the account knows, besides
+	// the issuers of its clusters.
+	OIDCProviders []OIDCProvider `yaml:"oidcProviders,omitempty"`
+	Clusters      []Cluster      `yaml:"clusters,omitempty"`
 }
 
 // User is an IAM user.
@@ -62,14 +66,36 @@ const (
 	Inactive KeyStatus = "Inactive"
 )
 
-// Role is an IAM role.
+// Role is an IAM role. TrustPolicy or ServiceAccounts is given, or both: then
+// whoever either of them names may assume the role.
 type Role struct {
-	Name        string         `yaml:"name"`
-	Path        string         `yaml:"path,omitempty"` // "/" when not given
-	ID          string         `yaml:"id,omitempty"`   // AROA…, generated when not given
-	TrustPolicy PolicyDocument `yaml:"trustPolicy"`
+	Name string `yaml:"name"`
+	Path string `yaml:"path,omitempty"` // "/" when not given
+	ID   string `yaml:"id,omitempty"`   // AROA…, generated when not given
+	// ServiceAccounts may assume the role with their tokens. They stand for
+	// statements of the trust policy, and follow the cluster's issuer when its
+	// URL changes.
+	ServiceAccounts []ServiceAccount `yaml:"serviceAccounts,omitempty"`
+	TrustPolicy     PolicyDocument   `yaml:"trustPolicy,omitempty"`
 	// MaxSessionDuration is in seconds, 3600 to 43200; 3600 when not given.
 	MaxSessionDuration int `yaml:"maxSessionDuration,omitempty"`
+}
+
+// ServiceAccount is a service account of a cluster in the role's account.
+type ServiceAccount struct {
+	Cluster   string `yaml:"cluster" json:"cluster"` // name, or ARN
+	Namespace string `yaml:"namespace" json:"namespace"`
+	Name      string `yaml:"name" json:"name"`
+}
+
+// OIDCProvider is an OpenID Connect identity provider as IAM has it. Its URL is
+// the issuer of its tokens, to the letter.
+type OIDCProvider struct {
+	URL       string   `yaml:"url"`
+	ClientIDs []string `yaml:"clientIds"` // the audiences that it accepts
+	// Thumbprints are kept and have no effect, as in AWS where a certificate
+	// authority vouches for the issuer.
+	Thumbprints []string `yaml:"thumbprints,omitempty"`
 }
 
 // Cluster is an EKS cluster, with what its aws-auth ConfigMap maps.
@@ -83,7 +109,12 @@ type Cluster struct {
 	// with Store.SetClusterEndpoint.
 	Endpoint             string `yaml:"endpoint,omitempty"`
 	CertificateAuthority string `yaml:"certificateAuthority,omitempty"`
-	OIDCIssuer           string `yaml:"oidcIssuer,omitempty"` // URL
+	// OIDCIssuer is the URL of the issuer of the cluster's service-account
+	// tokens. Whoever starts an issuer sets it with Store.SetClusterIssuer.
+	OIDCIssuer string `yaml:"oidcIssuer,omitempty"`
+	// OIDCProvider says whether the issuer, whatever its URL, is a provider of
+	// the account, for the audience sts.amazonaws.com; true when not given.
+	OIDCProvider *bool `yaml:"oidcProvider,omitempty"`
 
 	AuthenticationMode AuthenticationMode `yaml:"authenticationMode,omitempty"` // CONFIG_MAP when not given
 

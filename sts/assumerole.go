@@ -60,13 +60,15 @@ func readAssumeRole(p params) (assumeRoleInput, error) {
 func refuseRest(p params) error {
 	p.takeEmpty("PolicyArns")
 	p.takeEmpty("ProvidedContexts")
-	for _, name := range p.left() {
-		if name == "Policy" || strings.HasPrefix(name, "PolicyArns.") {
-			return errParameter("Session policies (%s) are not supported here; a session without them could do more than you ask for", name)
-		}
-		return errParameter("The parameter %s is not known to this operation", clip(name))
+	left := p.left()
+	if len(left) == 0 {
+		return nil
 	}
-	return nil
+	name := left[0]
+	if name == "Policy" || strings.HasPrefix(name, "PolicyArns.") {
+		return errParameter("Session policies (%s) are not supported here; a session without them could do more than you ask for", name)
+	}
+	return errParameter("The parameter %s is not known to this operation", clip(name))
 }
 
 // assumeRole gives the caller credentials for a role whose trust policy lets
@@ -89,12 +91,17 @@ func (h *Handler) assumeRole(ctx context.Context, q *request) ([]element, error)
 	if err != nil {
 		return nil, err
 	}
-	role, err := h.trustedRole(ctx, q, asked, in, session)
+	role, err := h.trustedRole(ctx, asked, session, petition{
+		action: "sts:AssumeRole",
+		caller: q.caller.Policy(),
+		facts:  q.sessionContext(in, session),
+		refuse: q.notAuthorized,
+	})
 	if err != nil {
 		return nil, err
 	}
 	if in.duration > cmp.Or(role.MaxSessionDuration, defaultDuration*time.Second) {
-		return nil, errValidation("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+		return nil, errTooLong()
 	}
 	return h.issue(q, role, in.sessionName, session)
 }

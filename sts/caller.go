@@ -40,17 +40,9 @@ func (c Caller) Policy() iam.Caller {
 //
 // Source: "AWS global condition context keys" in the IAM user guide.
 func (c Caller) Context(r *http.Request, now time.Time) iam.Context {
-	var facts iam.Context
+	facts := requestContext(r, now, c.Region)
 	facts.SetPrincipal(c.Policy())
 	facts.Set("aws:PrincipalIsAWSService", "false")
-	facts.Set("aws:ViaAWSService", "false")
-	facts.Set("aws:RequestedRegion", c.Region)
-	facts.Set("aws:CurrentTime", now.UTC().Format(time.RFC3339))
-	facts.Set("aws:EpochTime", strconv.FormatInt(now.Unix(), 10))
-	facts.Set("aws:SecureTransport", strconv.FormatBool(r.TLS != nil))
-	if ip := sourceIP(r); ip != "" {
-		facts.Set("aws:SourceIp", ip)
-	}
 	if c.Session == nil {
 		return facts
 	}
@@ -61,6 +53,27 @@ func (c Caller) Context(r *http.Request, now time.Time) iam.Context {
 	}
 	for _, t := range c.Session.Tags {
 		facts.Set("aws:PrincipalTag/"+t.Key, t.Value)
+	}
+	if f := c.Session.Federation; f.Provider != "" {
+		facts.Set("aws:FederatedProvider", f.Provider)
+		f.setContext(&facts)
+	}
+	return facts
+}
+
+// requestContext are the global condition keys of a request whoever makes it;
+// region is "" where it is not known.
+func requestContext(r *http.Request, now time.Time, region string) iam.Context {
+	var facts iam.Context
+	facts.Set("aws:ViaAWSService", "false")
+	if region != "" {
+		facts.Set("aws:RequestedRegion", region)
+	}
+	facts.Set("aws:CurrentTime", now.UTC().Format(time.RFC3339))
+	facts.Set("aws:EpochTime", strconv.FormatInt(now.Unix(), 10))
+	facts.Set("aws:SecureTransport", strconv.FormatBool(r.TLS != nil))
+	if ip := sourceIP(r); ip != "" {
+		facts.Set("aws:SourceIp", ip)
 	}
 	return facts
 }

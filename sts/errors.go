@@ -89,6 +89,10 @@ func errRole(message string, cause error) *Error {
 	return &Error{Code: "ValidationError", Status: http.StatusBadRequest, Message: message, Reason: cause.Error()}
 }
 
+func errTooLong() *Error {
+	return errValidation("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+}
+
 func errPackedTooLarge() *Error {
 	return &Error{
 		Code: "PackedPolicyTooLarge", Status: http.StatusBadRequest,

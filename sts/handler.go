@@ -11,7 +11,7 @@ import (
 )
 
 // Handler is the STS API. It looks at the method, the query and the body; the
-// path is left to whoever mounts it. Both fields are needed.
+// path is left to whoever mounts it. Auth and Log are needed.
 //
 // Each refusal is one line in the log, at level warn, with the true reason; each
 // success one at level debug, or info when it issues credentials. No line has a
@@ -19,19 +19,24 @@ import (
 type Handler struct {
 	Auth *Authenticator
 	Log  *slog.Logger
+	// WebIdentity is nil for an API without AssumeRoleWithWebIdentity.
+	WebIdentity *WebIdentity
 }
 
 // operation is one action of the API.
 type operation struct {
-	run    func(*Handler, context.Context, *request) ([]element, error)
-	issues bool // credentials
+	run      func(*Handler, context.Context, *request) ([]element, error)
+	issues   bool // credentials
+	unsigned bool // a signature, if there is one, is not looked at
 }
 
-func findOperation(action, version string) (operation, bool) {
+func (h *Handler) findOperation(action, version string) (operation, bool) {
 	if version != apiVersion {
 		return operation{}, false
 	}
 	switch action {
+	case "AssumeRoleWithWebIdentity":
+		return operation{run: (*Handler).assumeRoleWithWebIdentity, issues: true, unsigned: true}, h.WebIdentity != nil
 	case "GetCallerIdentity":
 		return operation{run: (*Handler).getCallerIdentity}, true
 	case "AssumeRole":
@@ -69,14 +74,15 @@ func (h *Handler) serve(w http.ResponseWriter, q *request) (result []element, er
 	if q.action == "" {
 		return nil, errMissingAction()
 	}
-	op, ok := findOperation(q.action, q.version)
+	op, ok := h.findOperation(q.action, q.version)
 	if !ok {
 		return nil, errAction(q.action, q.version)
 	}
 	ctx := q.http.Context()
-	q.caller, err = h.Auth.Authenticate(q.http, q.body, "sts")
-	if err != nil {
-		return nil, err
+	if !op.unsigned {
+		if q.caller, err = h.Auth.Authenticate(q.http, q.body, "sts"); err != nil {
+			return nil, err
+		}
 	}
 	result, err = op.run(h, ctx, q)
 	if err == nil {
@@ -116,7 +122,7 @@ func (q *request) attrs() []slog.Attr {
 			slog.String("principal", q.caller.Identity.Principal.String()),
 			slog.String("accessKeyId", q.caller.Identity.AccessKeyID))
 	}
-	return attrs
+	return append(attrs, q.about...)
 }
 
 // sourceIP is the address that the request came from, without the port; "" when

@@ -35,6 +35,7 @@ type request struct {
 	version string
 	params  params
 	caller  Caller      // set once the signature is verified
+	about   []slog.Attr // what the log should say in any case
 	notes   []slog.Attr // what the log should say of a success
 }
 

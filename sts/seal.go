@@ -20,7 +20,8 @@ const (
 	// MaxSessionToken bounds a session token in characters.
 	MaxSessionToken = 8 << 10
 
-	// sealPrefix names the format. A change to what is inside needs a new one.
+	// sealPrefix names the format. A change to what is inside needs a new one,
+	// but for an addition: those who do not know it refuse the token.
 	sealPrefix = "eksauth1."
 )
 
@@ -46,6 +47,8 @@ type Session struct {
 	// and stays the same down the chain.
 	SourceIdentity string
 	Tags           []Tag
+	// Federation is zero unless the session was made for a web identity.
+	Federation Federation
 }
 
 // Tag is a session tag. A transitive one passes to the sessions that this
@@ -94,6 +97,7 @@ type sealed struct {
 	Chained        bool        `json:"c,omitempty"`
 	SourceIdentity string      `json:"s,omitempty"`
 	Tags           []sealedTag `json:"t,omitempty"`
+	Federation     *Federation `json:"f,omitempty"`
 }
 
 type sealedTag struct {
@@ -119,6 +123,9 @@ func (s *Sealer) Seal(session Session, secret string) (string, error) {
 	}
 	for _, t := range session.Tags {
 		in.Tags = append(in.Tags, sealedTag(t))
+	}
+	if session.Federation.Provider != "" {
+		in.Federation = &session.Federation
 	}
 	plain, err := json.Marshal(in)
 	if err != nil {
@@ -182,6 +189,9 @@ func (in sealed) session(accessKeyID string) (Session, error) {
 	}
 	for _, t := range in.Tags {
 		session.Tags = append(session.Tags, Tag(t))
+	}
+	if in.Federation != nil {
+		session.Federation = *in.Federation
 	}
 	return session, nil
 }

@@ -9,23 +9,31 @@ import (
 	"github.com/eksauth/eksauth/iam"
 )
 
+// petition is somebody's request for a session of a role, as its trust policy
+// sees it.
+type petition struct {
+	action string // of the API, sts:AssumeRole…
+	caller iam.Caller
+	facts  iam.Context
+	refuse func(action, resource, reason string) *Error
+}
+
 // trustedRole finds the role that was asked for and the permission to make this
 // session of it. From outside, a role that does not exist looks like one that
 // does not trust the caller.
-func (h *Handler) trustedRole(ctx context.Context, q *request, asked arn.Principal, in assumeRoleInput, session Session) (Role, error) {
+func (h *Handler) trustedRole(ctx context.Context, asked arn.Principal, session Session, p petition) (Role, error) {
 	role, err := h.Auth.Directory.Role(ctx, asked)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return Role{}, errInternal("look up role %s: %v", asked, err)
 	}
 	if err != nil {
-		return Role{}, q.notAuthorized("sts:AssumeRole", asked.String(), "the role does not exist")
+		return Role{}, p.refuse(p.action, asked.String(), "the role does not exist")
 	}
 	if role.Principal != asked {
-		return Role{}, q.notAuthorized("sts:AssumeRole", asked.String(), "the role's ARN is "+role.Principal.String())
+		return Role{}, p.refuse(p.action, asked.String(), "the role's ARN is "+role.Principal.String())
 	}
-	facts := q.sessionContext(in, session)
-	for _, action := range neededActions(session) {
-		if err := q.permit(role, action, facts); err != nil {
+	for _, action := range neededActions(p.action, session) {
+		if err := p.permit(role, action); err != nil {
 			return Role{}, err
 		}
 	}
@@ -36,8 +44,8 @@ func (h *Handler) trustedRole(ctx context.Context, q *request, asked arn.Princip
 //
 // Source: "Pass session tags in AWS STS" and "Monitor and control actions taken
 // with assumed roles" in the IAM user guide.
-func neededActions(session Session) []string {
-	actions := []string{"sts:AssumeRole"}
+func neededActions(action string, session Session) []string {
+	actions := []string{action}
 	if len(session.Tags) > 0 {
 		actions = append(actions, "sts:TagSession")
 	}
@@ -50,15 +58,15 @@ func neededActions(session Session) []string {
 // permit asks the role's trust policy, which alone decides: the caller's identity
 // policies are not asked, not even where the decision's Via says that the trust
 // policy names the account and leaves the rest to it.
-func (q *request) permit(role Role, action string, facts iam.Context) error {
+func (p petition) permit(role Role, action string) error {
 	decision := iam.Evaluate(role.TrustPolicy, iam.Request{
 		Action:   action,
 		Resource: role.Principal.String(),
-		Caller:   q.caller.Policy(),
-		Context:  facts,
+		Caller:   p.caller,
+		Context:  p.facts,
 	})
 	if !decision.Allowed() {
-		return q.notAuthorized(action, role.Principal.String(), decision.String())
+		return p.refuse(action, role.Principal.String(), decision.String())
 	}
 	return nil
 }
@@ -79,6 +87,12 @@ func (q *request) sessionContext(in assumeRoleInput, session Session) iam.Contex
 	if in.externalID != "" {
 		facts.Set("sts:ExternalId", in.externalID)
 	}
+	session.setRequested(&facts)
+	return facts
+}
+
+// setRequested sets the condition keys of what a session is to have.
+func (session Session) setRequested(facts *iam.Context) {
 	if session.SourceIdentity != "" {
 		facts.Set("sts:SourceIdentity", session.SourceIdentity)
 	}
@@ -92,5 +106,4 @@ func (q *request) sessionContext(in assumeRoleInput, session Session) iam.Contex
 	}
 	facts.Set("aws:TagKeys", keys...)
 	facts.Set("sts:TransitiveTagKeys", transitive...)
-	return facts
 }

@@ -47,6 +47,16 @@ func tokenCodeShape() constraint {
 	return constraint{6, 6, func(r rune) bool { return '0' <= r && r <= '9' }, `[\d]*`}
 }
 
+func urlShape() constraint {
+	return constraint{4, 2048, func(rune) bool { return true }, ""}
+}
+
+// The length of a web identity token in characters.
+const (
+	minToken = 4
+	maxToken = 20000
+)
+
 // wordOr allows \w, which is ASCII in AWS's patterns, and the others given.
 func wordOr(others string) func(rune) bool {
 	return func(r rune) bool {
@@ -108,6 +118,23 @@ func (v *violations) optional(p params, name string, c constraint) string {
 	value, ok := p.take(name)
 	if ok {
 		v.text(fieldName(name), value, c)
+	}
+	return value
+}
+
+// secret takes a parameter that must be there and is never said back. White
+// space around it is no part of it: files end with a newline.
+func (v *violations) secret(p params, name string, shortest, longest int) string {
+	value, ok := p.take(name)
+	value = strings.TrimSpace(value)
+	const complaint = "Value at '%s' failed to satisfy constraint: Member must have length %s than or equal to %d"
+	switch n := utf8.RuneCountInString(value); {
+	case !ok:
+		v.missing(fieldName(name))
+	case n < shortest:
+		v.found = append(v.found, fmt.Sprintf(complaint, fieldName(name), "greater", shortest))
+	case n > longest:
+		v.found = append(v.found, fmt.Sprintf(complaint, fieldName(name), "less", longest))
 	}
 	return value
 }

@@ -3,6 +3,7 @@ package sts
 import (
 	"bytes"
 	"context"
+	"encoding/xml"
 	"errors"
 	"io"
 	"log/slog"
@@ -240,4 +241,11 @@ func (w *world) do(r *http.Request) answered {
 func (w *world) call(t testing.TB, c sigv4.Credentials, body string) answered {
 	t.Helper()
 	return w.do(sign(t, post(body), c, region, w.now()))
+}
+
+func decodeXML(t testing.TB, body string, into any) {
+	t.Helper()
+	if err := xml.Unmarshal([]byte(body), into); err != nil {
+		t.Fatalf("%v in %q", err, body)
+	}
 }

@@ -1,0 +1,178 @@
+package awslocal
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/eksauth/eksauth/oidc"
+)
+
+// issuer is a cluster's issuer that answers over TLS.
+type issuer struct {
+	*oidc.Issuer
+	server *httptest.Server
+}
+
+func startIssuer(t testing.TB) *issuer {
+	t.Helper()
+	key, err := oidc.GenerateKey("ES256")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := oidc.NewKeySet(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := &issuer{}
+	i.server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { i.Handler().ServeHTTP(w, r) }))
+	t.Cleanup(i.server.Close)
+	if i.Issuer, err = oidc.NewIssuer(i.server.URL+"/id/dev", keys); err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+// verifier trusts the issuer's certificate.
+func (i *issuer) verifier() *oidc.Verifier { return &oidc.Verifier{Client: i.server.Client()} }
+
+// token is a service account's.
+func (i *issuer) token(t testing.TB, namespace, name string, audiences ...string) string {
+	t.Helper()
+	token, err := i.Mint(oidc.TokenRequest{
+		ServiceAccount: oidc.ServiceAccount{Namespace: namespace, Object: oidc.Object{Name: name}},
+		Audiences:      audiences, Lifetime: time.Hour,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// podToken is a token file as kubelet writes it.
+type podToken string
+
+func (f podToken) GetIdentityToken() ([]byte, error) { return []byte(f + "\n"), nil }
+
+// serveIssuer is the default world with its cluster's issuer running.
+func serveIssuer(t testing.TB) (*service, *issuer) {
+	t.Helper()
+	i := startIssuer(t)
+	store := open(t, t.TempDir())
+	w, err := DefaultWorld()
+	if err != nil {
+		t.Fatal(err)
+	}
+	apply(t, store, w)
+	if err := store.SetClusterIssuer("dev", i.URL()); err != nil {
+		t.Fatal(err)
+	}
+	return serveTokens(t, store, i.verifier()), i
+}
+
+func (s *service) anonymous() aws.Config {
+	return aws.Config{Region: region, BaseEndpoint: aws.String(s.url), Credentials: aws.AnonymousCredentials{}, RetryMaxAttempts: 1}
+}
+
+const appARN = "arn:aws:iam::111122223333:role/awesome.app"
+
+func (s *service) assumeAsPod(t testing.TB, role, token string) error {
+	t.Helper()
+	_, err := awssts.NewFromConfig(s.anonymous()).AssumeRoleWithWebIdentity(t.Context(), &awssts.AssumeRoleWithWebIdentityInput{
+		RoleArn: aws.String(role), RoleSessionName: aws.String("pod-1"), WebIdentityToken: aws.String(token),
+	})
+	return err
+}
+
+func TestServiceAccountBecomesARole(t *testing.T) {
+	t.Parallel()
+	s, i := serveIssuer(t)
+	token := i.token(t, "awesome-app", "awesome-app", "sts.amazonaws.com")
+	config := s.anonymous()
+	config.Credentials = stscreds.NewWebIdentityRoleProvider(awssts.NewFromConfig(s.anonymous()), appARN, podToken(token),
+		func(o *stscreds.WebIdentityRoleOptions) { o.RoleSessionName = "pod-1" })
+	who, err := awssts.NewFromConfig(config).GetCallerIdentity(t.Context(), nil)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, s.log)
+	}
+	if *who.Arn != "arn:aws:sts::111122223333:assumed-role/awesome.app/pod-1" || *who.Account != account {
+		t.Errorf("it is %s of %s", *who.Arn, *who.Account)
+	}
+	for part := range strings.SplitSeq(token, ".") {
+		if strings.Contains(s.log.String(), part) {
+			t.Error("the log has a part of the token")
+		}
+	}
+}
+
+func TestServiceAccountIsRefused(t *testing.T) {
+	t.Parallel()
+	s, i := serveIssuer(t)
+	stranger := startIssuer(t)
+	const denied = "Not authorized to perform sts:AssumeRoleWithWebIdentity"
+	for name, tc := range map[string]struct {
+		role, token   string
+		status        int
+		code, message string
+	}{
+		"another namespace":       {appARN, i.token(t, "default", "awesome-app", "sts.amazonaws.com"), 403, "AccessDenied", denied},
+		"another service account": {appARN, i.token(t, "awesome-app", "default", "sts.amazonaws.com"), 403, "AccessDenied", denied},
+		"another role":            {roleARN, i.token(t, "awesome-app", "awesome-app", "sts.amazonaws.com"), 403, "AccessDenied", denied},
+		"no such role":            {appARN + "2", i.token(t, "awesome-app", "awesome-app", "sts.amazonaws.com"), 403, "AccessDenied", denied},
+		"another account": {strings.Replace(appARN, account, "444455556666", 1), i.token(t, "awesome-app", "awesome-app", "sts.amazonaws.com"),
+			400, "InvalidIdentityToken", "No OpenIDConnect provider found in your account for " + i.URL()},
+		"ordinary token":   {appARN, i.token(t, "awesome-app", "awesome-app"), 400, "InvalidIdentityToken", "Missing a required claim: aud"},
+		"another audience": {appARN, i.token(t, "awesome-app", "awesome-app", "vault"), 400, "InvalidIdentityToken", "Incorrect token audience"},
+		"another cluster": {appARN, stranger.token(t, "awesome-app", "awesome-app", "sts.amazonaws.com"),
+			400, "InvalidIdentityToken", "No OpenIDConnect provider found in your account for " + stranger.URL()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			isAPIError(t, s.assumeAsPod(t, tc.role, tc.token), tc.status, tc.code, tc.message)
+		})
+	}
+	// Registered, but nobody to be reached.
+	stranger.server.Close()
+	setIssuer(t, s.store, "dev", stranger.URL())
+	isAPIError(t, s.assumeAsPod(t, appARN, stranger.token(t, "awesome-app", "awesome-app", "sts.amazonaws.com")),
+		400, "InvalidIdentityToken", "Couldn't retrieve verification key from your identity provider")
+}
+
+func TestServerWithoutTokensHasNoWebIdentity(t *testing.T) {
+	t.Parallel()
+	s := serveDefault(t)
+	isAPIError(t, s.assumeAsPod(t, appARN, "e30.e30.e30"), 400, "InvalidAction", "Could not find operation AssumeRoleWithWebIdentity")
+}
+
+// BenchmarkAssumeRoleWithWebIdentity is the whole of it over HTTP on loopback,
+// the issuer's keys in the cache.
+func BenchmarkAssumeRoleWithWebIdentity(b *testing.B) {
+	s, i := serveIssuer(b)
+	s.server.Config.Handler = NewServer(s.store, i.verifier(), time.Now, discard())
+	form := "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleSessionName=pod-1&RoleArn=" + appARN +
+		"&WebIdentityToken=" + i.token(b, "awesome-app", "awesome-app", "sts.amazonaws.com")
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	b.SetParallelism(8)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			response, err := client.Post(s.url, "application/x-www-form-urlencoded", strings.NewReader(form))
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			io.Copy(io.Discard, response.Body) // so that the connection can be used again
+			response.Body.Close()
+			if response.StatusCode != http.StatusOK {
+				b.Error(response.Status)
+				return
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "req/s")
+}
