@@ -33,10 +33,14 @@ func (p *program) awsConfig(ctx context.Context) (aws.Config, error) {
 		config.WithLogger(logging.Nop{}), // it warns of instance metadata, which nobody asked for
 		config.WithAssumeRoleCredentialOptions(func(o *stscreds.AssumeRoleOptions) {
 			o.TokenProvider = p.askMFA
-			o.Client = assumeRoleClient{o.Client, endpoint}
+			if o.Client != nil {
+				o.Client = assumeRoleClient{o.Client, endpoint}
+			}
 		}),
 		config.WithWebIdentityRoleCredentialOptions(func(o *stscreds.WebIdentityRoleOptions) {
-			o.Client = webIdentityClient{o.Client, endpoint}
+			if o.Client != nil { // the SDK asks twice, and has none the first time
+				o.Client = webIdentityClient{o.Client, endpoint}
+			}
 		}),
 	}
 	if p.aws.profile != "" {
@@ -98,6 +102,9 @@ func (p *program) explainConfig(err error) error {
 			"aws configure list-profiles; then --profile NAME or AWS_PROFILE=NAME")
 	case errors.As(err, &assume):
 		return cli.Hint(fmt.Errorf("the AWS profile %q cannot be used: %s", assume.Profile, oneLine(err)), "see its source_profile, credential_source and role_arn")
+	}
+	if bundle := p.Getenv("AWS_CA_BUNDLE"); bundle != "" && strings.Contains(err.Error(), bundle) {
+		return cli.Hint(fmt.Errorf("AWS_CA_BUNDLE: %s", oneLine(err)), "it must name a file of certificates, or be unset")
 	}
 	return cli.Hint(fmt.Errorf("read the AWS configuration: %s", oneLine(err)), "see ~/.aws/config and ~/.aws/credentials, or the files that AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name")
 }

@@ -54,7 +54,7 @@ where the cluster is, unless --server says so.`,
 	cmd.Flags().StringVar(&f.file, "kubeconfig", "", "`file` to write (default: the first of KUBECONFIG, then ~/.kube/config)")
 	cmd.Flags().StringVar(&f.server, "server", "", "`URL` of the API server, instead of asking EKS")
 	cmd.Flags().StringVar(&f.caFile, "certificate-authority", "", "`file` with the CA of the API server, with --server")
-	cmd.Flags().StringVar(&f.command, "command", "eksauth", "what kubectl runs: eksauth (a path is fine) or aws")
+	cmd.Flags().StringVar(&f.command, "command", "", "what kubectl runs: aws, or this program by name or path (default: by name if it is on PATH)")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the merged file, write nothing")
 	return cmd
 }
@@ -62,6 +62,10 @@ where the cluster is, unless --server says so.`,
 func (p *program) kubeconfig(ctx context.Context, f *kubeconfigFlags) error {
 	if f.name == "" {
 		return cli.Hint(cli.Usage("no cluster is named"), "eksauth kubeconfig --name NAME")
+	}
+	if f.server != "" && !strings.HasPrefix(f.server, "https://") {
+		// kubectl would speak plain HTTP, and send no token at all.
+		return cli.Hint(cli.Usage("--server: %q is not an https URL", f.server), "--server https://HOST:PORT")
 	}
 	if f.caFile != "" && f.server == "" {
 		return cli.Usage("--certificate-authority goes with --server")
@@ -109,7 +113,7 @@ func (p *program) kubeconfig(ctx context.Context, f *kubeconfigFlags) error {
 // execFor is what kubectl runs for a token, in the words of the aws CLI, so
 // that the command can be changed back and forth.
 func (p *program) execFor(cfg aws.Config, f *kubeconfigFlags) *kubeconfig.Exec {
-	e := &kubeconfig.Exec{Command: f.command}
+	e := &kubeconfig.Exec{Command: firstOf(f.command, commandName())}
 	if cfg.Region != "" {
 		e.Args = append(e.Args, "--region", cfg.Region)
 	}

@@ -51,7 +51,7 @@ same environment instead, and ends with its exit code.`,
   eksauth local --print-world > team.yaml           # the template`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
-				return errors.New("a command to run stands after --")
+				return fmt.Errorf("a command to run stands after --, as in: eksauth local -- %s", strings.Join(args, " "))
 			}
 			return nil
 		},
@@ -61,7 +61,7 @@ same environment instead, and ends with its exit code.`,
 			return p.local(ctx, f, args)
 		},
 	}
-	cmd.Flags().StringVar(&f.dataDir, "data-dir", "", "`DIR` for state and files (default: eksauth in the user's data folder)")
+	cmd.Flags().StringVar(&f.dataDir, "data-dir", "", "`DIR` for state and files (default: eksauth in the user's data folder; with a COMMAND, a temporary one)")
 	cmd.Flags().StringVar(&f.listen, "listen", "", "`address` to listen on (default: a free port on 127.0.0.1, the same as last time if it is still free)")
 	cmd.Flags().StringVar(&f.world, "world", "", "world `FILE`: accounts, users, roles, clusters (default: what the data directory has, at first the example)")
 	cmd.Flags().BoolVar(&f.printWorld, "print-world", false, "print the example world, which is a template, and end")
@@ -74,6 +74,15 @@ func (p *program) local(ctx context.Context, f *localFlags, command []string) er
 	if f.printWorld {
 		_, err := p.Out.Write(awslocal.DefaultWorldYAML())
 		return err
+	}
+	if f.dataDir == "" && len(command) > 0 {
+		// For one command, a world of its own: several may run at once.
+		dir, err := os.MkdirTemp("", "eksauth-local-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		f.dataDir = dir
 	}
 	l, err := p.openLocal(f, len(command) > 0)
 	if err != nil {
@@ -97,6 +106,7 @@ func (p *program) local(ctx context.Context, f *localFlags, command []string) er
 	l.sayWhatNext(f)
 	select {
 	case <-ctx.Done():
+		fmt.Fprintf(p.Err, "stopping; the state stays in %s\n", l.dir)
 		return nil
 	case err := <-l.failed:
 		return err
@@ -110,6 +120,7 @@ type local struct {
 	store   *awslocal.Store
 	log     *slog.Logger
 	cluster awslocal.PlacedCluster
+	issuer  string // URL of the cluster's issuer of service-account tokens
 	env     awslocal.Environment
 	kube    *localKubernetes // nil without --control-plane
 	failed  chan error       // gets what ends a part that should not end
@@ -229,7 +240,19 @@ func (l *local) start(ctx context.Context, f *localFlags) error {
 	if err != nil {
 		return err
 	}
-	l.serve(ctx, listener)
+	var tokens sts.Tokens // of service accounts; nil without a cluster
+	if l.cluster.Name != "" {
+		verifier, err := l.startIssuer(ctx)
+		if err != nil {
+			listener.Close()
+			return err
+		}
+		if err := l.store.SetClusterIssuer(l.cluster.ARN().String(), l.issuer); err != nil {
+			return err
+		}
+		tokens = verifier
+	}
+	l.serve(ctx, listener, serving.Server{Handler: awslocal.NewServer(l.store, tokens, time.Now, l.log), Log: l.log, Grace: 5 * time.Second})
 	if l.env, err = l.environment("http://" + reachable(listener.Addr().(*net.TCPAddr))); err != nil {
 		return err
 	}
@@ -237,7 +260,6 @@ func (l *local) start(ctx context.Context, f *localFlags) error {
 		if err := l.startKubernetes(ctx, f.world != ""); err != nil {
 			return err
 		}
-		l.env.Kubeconfig = l.kube.kubeconfig
 	}
 	return l.writeFiles()
 }
@@ -245,7 +267,6 @@ func (l *local) start(ctx context.Context, f *localFlags) error {
 // listen takes the port of last time if it is free, so that environments and
 // kubeconfigs written then still work.
 func (l *local) listen(given string) (net.Listener, error) {
-	remembered := filepath.Join(l.dir, "address")
 	if given != "" {
 		listener, err := net.Listen("tcp", given)
 		if err != nil {
@@ -256,6 +277,12 @@ func (l *local) listen(given string) (net.Listener, error) {
 		}
 		return listener, nil
 	}
+	return listenAgain(filepath.Join(l.dir, "address"))
+}
+
+// listenAgain listens on the address that the file remembers, or else on a free
+// port of loopback, and remembers that.
+func listenAgain(remembered string) (net.Listener, error) {
 	var listener net.Listener
 	if last, err := os.ReadFile(remembered); err == nil {
 		listener, _ = net.Listen("tcp", strings.TrimSpace(string(last))) // taken: another will do
@@ -278,15 +305,14 @@ func reachable(a *net.TCPAddr) string {
 	return a.String()
 }
 
-func (l *local) serve(ctx context.Context, listener net.Listener) {
-	// It goes on until everything else has ended: what ends needs it.
+// serve goes on until everything else has ended: what ends needs it.
+func (l *local) serve(ctx context.Context, listener net.Listener, server serving.Server) {
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan struct{})
-	server := serving.Server{Handler: awslocal.NewServer(l.store, time.Now, l.log), Log: l.log, Grace: 5 * time.Second}
 	go func() {
 		defer close(ended)
 		if err := server.Serve(ctx, listener); err != nil {
-			l.log.Error("the local AWS stopped listening", "error", err)
+			l.log.Error("a part of the local AWS stopped listening", "error", err)
 			l.failed <- err
 		}
 	}()
@@ -298,7 +324,13 @@ func (l *local) serve(ctx context.Context, listener net.Listener) {
 
 // environment signs in as the world's first user, if there is one with a key.
 func (l *local) environment(endpoint string) (awslocal.Environment, error) {
-	env := awslocal.Environment{Endpoint: endpoint, Region: firstOf(l.cluster.Region, "us-east-1"), CredentialsFile: filepath.Join(l.dir, awslocal.CredentialsFile)}
+	env := awslocal.Environment{
+		Endpoint: endpoint, Region: firstOf(l.cluster.Region, "us-east-1"),
+		CredentialsFile: l.path(awslocal.CredentialsFile),
+		// Without a control plane as well: nothing here shall reach, or be
+		// written into, the kubeconfig of the user's real clusters.
+		Kubeconfig: l.path("kubeconfig"),
+	}
 	user, err := l.store.FirstUser()
 	if err == nil {
 		env.Credentials, err = l.store.Credentials(user)
@@ -317,6 +349,10 @@ func (l *local) writeFiles() error {
 	if err := l.store.WriteCredentials(); err != nil {
 		return err
 	}
+	// Keys do not belong into a repository that the directory may be in.
+	if err := atomicfile.Write(l.path(".gitignore"), []byte("*\n"), 0o600); err != nil {
+		return err
+	}
 	if l.cluster.Name == "" {
 		return nil
 	}
@@ -324,7 +360,7 @@ func (l *local) writeFiles() error {
 	if err != nil {
 		return err
 	}
-	return atomicfile.Write(l.path("aws-auth.yaml"), manifest, 0o600)
+	return atomicfile.Write(l.path("aws-auth.yaml"), append([]byte("# As the world has it; an edit in the cluster is not seen here.\n"), manifest...), 0o600)
 }
 
 func (l *local) path(name string) string { return filepath.Join(l.dir, name) }
@@ -350,8 +386,9 @@ func (l *local) sayWhatNext(f *localFlags) {
 	fmt.Fprintf(l.Err, "\nThe local AWS answers at %s until Ctrl-C. In another shell:\n\n", style.Strong(l.env.Endpoint))
 	fmt.Fprintf(l.Err, "  . %s\n", shellWord(filepath.Join(dir, awslocal.EnvFile)))
 	if l.cluster.Name != "" {
-		fmt.Fprintf(l.Err, "  eksauth token --cluster-name %s | eksauth verify --cluster-name %s --aws-auth %s -\n",
-			l.cluster.Name, l.cluster.Name, shellWord(filepath.Join(dir, "aws-auth.yaml")))
+		name := commandName()
+		fmt.Fprintf(l.Err, "  %s token --cluster-name %s | %s verify --cluster-name %s --aws-auth %s -\n",
+			name, l.cluster.Name, name, l.cluster.Name, shellWord(filepath.Join(dir, "aws-auth.yaml")))
 	}
 	fmt.Fprintln(l.Err, "  aws sts get-caller-identity")
 	if l.kube != nil {
@@ -360,7 +397,11 @@ func (l *local) sayWhatNext(f *localFlags) {
 	} else if !f.controlPlane {
 		fmt.Fprintln(l.Err, style.Dim("  (--control-plane adds a real Kubernetes API server)"))
 	}
-	fmt.Fprintf(l.Err, "\nWhy something was refused stands in %s.\n", filepath.Join(dir, "local.log"))
+	logs := filepath.Join(dir, "local.log")
+	if l.kube != nil {
+		logs += " (by AWS) and " + filepath.Join(dir, "authenticator", "eksauthd.log") + " (by the cluster)"
+	}
+	fmt.Fprintf(l.Err, "\nWhy something was refused stands in %s.\n", logs)
 }
 
 // shellWord quotes a path only if it must.

@@ -7,12 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,6 +66,7 @@ func (l *local) startKubernetes(ctx context.Context, worldGiven bool) error {
 	}
 	plane := controlplane.New(controlplane.Config{
 		Dir: l.path("controlplane"), Binaries: binaries, AuthenticatorKubeconfig: webhook.kubeconfig,
+		ServiceAccountIssuer: l.issuer,
 		// An edit of aws-auth shall act soon for tokens that were seen before, too.
 		AuthenticatorCacheTTL: time.Second,
 		Log:                   l.log,
@@ -246,13 +247,10 @@ func (l *local) awaitAuthenticator(ctx context.Context, w webhook) error {
 	}
 }
 
-// writeKubeconfig has a context for each user, and for each role of the
-// cluster's account one in which the first user assumes it. The credentials come from the data directory's credentials
+// writeKubeconfig has a context for each user, and for each mapped role one in
+// which the first user assumes it. The credentials come from the data directory's credentials
 // file, so that it works in every shell.
 func (l *local) writeKubeconfig() error {
-	if err := os.Remove(l.kube.kubeconfig); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
 	users, err := l.store.Users()
 	if err != nil {
 		return err
@@ -288,7 +286,8 @@ func (l *local) writeKubeconfig() error {
 		}
 	}
 	for _, role := range roles {
-		if role.AccountID != l.cluster.AccountID {
+		mapped := slices.ContainsFunc(l.cluster.MapRoles, func(m awslocal.RoleMapping) bool { return m.RoleARN == role.String() })
+		if !mapped {
 			continue
 		}
 		if err := add(role.Name, first, "--role-arn", role.String()); err != nil {

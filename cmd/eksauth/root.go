@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -35,7 +36,7 @@ when that fails, and is a local AWS to try all of it without an account.`,
 	flags.StringVar(&p.aws.region, "region", "", "AWS `region` (default: AWS_REGION, then the profile's)")
 	flags.StringVar(&p.aws.profile, "profile", "", "AWS `profile` (default: AWS_PROFILE)")
 	root.AddCommand(
-		p.newToken(), p.newEKS(), p.newInspect(), p.newVerify(), p.newKubeconfig(), p.newLocal(), cli.NewVersion("eksauth"),
+		p.newToken(), p.newEKS(), p.newInspect(), p.newVerify(), p.newKubeconfig(), p.newAssume(), p.newMint(), p.newLocal(), cli.NewVersion("eksauth"),
 	)
 	return root
 }
@@ -90,9 +91,17 @@ func (p *program) tokenArgument(arg string) (string, error) {
 		arg = cred.Status.Token
 	}
 	if arg == "" {
-		return "", cli.Hint(cli.Usage("there is no token"), "eksauth token --cluster-name NAME --token-only | eksauth inspect -")
+		return "", cli.Hint(cli.Usage("there is no token"), "pipe one in, as in: eksauth token --cluster-name NAME | eksauth inspect -")
 	}
 	return strings.TrimPrefix(arg, "Bearer "), nil
+}
+
+// commandName is how a shell finds this program: by name, or else by path.
+func commandName() string {
+	if _, err := exec.LookPath("eksauth"); err == nil {
+		return "eksauth"
+	}
+	return self()
 }
 
 // self is the path of this program, for what it starts or writes down.

@@ -60,7 +60,8 @@ func (l *local) tour(ctx context.Context) error {
 	}
 	fmt.Fprintln(t.Out)
 	if t.failed > 0 {
-		return fmt.Errorf("%d of the tour's %d steps went wrong", t.failed, t.number)
+		return cli.Hint(fmt.Errorf("%d of the tour's %d steps went wrong", t.failed, t.number),
+			"if the world or aws-auth was edited, another --data-dir begins anew")
 	}
 	fmt.Fprintln(t.Out, t.style.Good(fmt.Sprintf("All %d steps went as they should.", t.number)))
 	return nil
@@ -106,10 +107,54 @@ func (t *tour) signIn() ([]step, error) {
 		make(roles.stranger+" is an IAM user as well", "tour/stranger.token", "--profile", roles.stranger, "token", "--cluster-name", cluster),
 		refused("but nobody mapped him: STS knows him, the cluster does not", "tour/stranger.token", "is not mapped"),
 	}
+	steps = append(steps, t.webIdentitySteps()...)
 	if t.kube != nil {
 		steps = append(steps, t.kubectlSteps(roles)...)
 	}
 	return steps, nil
+}
+
+// webIdentitySteps are MISSION section 3 by hand, and the failures of section 4
+// that a service account's token alone can show. They need a role that trusts a
+// service account of the cluster.
+func (t *tour) webIdentitySteps() []step {
+	role, account := t.podRole()
+	if role == "" {
+		return nil
+	}
+	mint := func(says, account, file string, args ...string) step {
+		return step{says: says, command: append([]string{"eksauth", "mint", account, "--data-dir", "."}, args...), stdout: file, want: []string{"ey"}}
+	}
+	assume := []string{"eksauth", "assume", "--role-arn", role, "--web-identity-token-file"}
+	return []step{
+		mint("A pod's service account has a token of the cluster's issuer", account, "tour/pod.token"),
+		{says: "With it the pod assumes an IAM role whose trust policy names the service account", command: append(slices.Clone(assume), "tour/pod.token"),
+			stdout: "tour/pod.env", want: []string{"export AWS_SESSION_TOKEN="}},
+		mint("The token of another service account", "default/default", "tour/other.token"),
+		{says: "is refused, in words that thousands have searched for; the log knows why", command: append(slices.Clone(assume), "tour/other.token"),
+			refused: true, want: []string{"AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity"}},
+		mint("The ordinary API token of a service account without the annotation", account, "tour/plain.token", "--audience="),
+		{says: "is not the one that IRSA needs", command: append(slices.Clone(assume), "tour/plain.token"),
+			refused: true, want: []string{"it has no audience (aud)"}},
+	}
+}
+
+// podRole is a role that trusts a service account of the cluster.
+func (t *tour) podRole() (role, account string) {
+	world, err := t.store.World()
+	if err != nil {
+		return "", ""
+	}
+	for _, a := range world.Accounts {
+		for _, r := range a.Roles {
+			for _, sa := range r.ServiceAccounts {
+				if a.ID == t.cluster.AccountID && sa.Cluster == t.cluster.Name {
+					return "arn:" + t.cluster.Partition + ":iam::" + a.ID + ":role/" + r.Name, sa.Namespace + "/" + sa.Name
+				}
+			}
+		}
+	}
+	return "", ""
 }
 
 // kubectlSteps show the same at a real API server.
@@ -219,7 +264,7 @@ func (t *tour) play(ctx context.Context, s step) error {
 		if err := os.WriteFile(t.path(s.stdout), []byte(output), 0o600); err != nil {
 			return err
 		}
-		shown = fmt.Sprintf("(%s… %d characters, kept out of this transcript)", token.Prefix, len(strings.TrimSpace(output)))
+		shown = fmt.Sprintf("(%d characters, kept out of this transcript)", len(strings.TrimSpace(output)))
 	}
 	for line := range strings.Lines(strings.TrimSpace(shown)) {
 		fmt.Fprintln(t.Out, "    "+strings.TrimRight(line, "\n"))

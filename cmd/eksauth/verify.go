@@ -148,7 +148,7 @@ func (p *program) mapIdentity(id arn.Identity, path string) (*mapping, error) {
 		Data map[string]string `yaml:"data"`
 	}
 	if err := yaml.Unmarshal(data, &manifest); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, cli.Hint(fmt.Errorf("%s is not the manifest of a ConfigMap", path), "kubectl -n kube-system get configmap aws-auth -o yaml")
 	}
 	if manifest.Kind != "ConfigMap" {
 		return nil, cli.Hint(fmt.Errorf("%s is not the manifest of a ConfigMap", path), "kubectl -n kube-system get configmap aws-auth -o yaml")

@@ -105,6 +105,13 @@ type ControlPlane struct {
 	done       chan struct{}
 }
 
+// SigningKey is the key pair that the control plane in dir signs service
+// accounts' tokens with. It is made if it is not there yet, so that an issuer can
+// publish it before the control plane starts.
+func SigningKey(dir string) (pki.SigningKey, error) {
+	return pki.LoadOrCreateSigningKey(layout{dir}.pki(), signingKeyName)
+}
+
 // New returns a control plane that is not started yet.
 func New(c Config) *ControlPlane {
 	if c.Now == nil {
