@@ -79,6 +79,9 @@ func (r changeReport) write(s awsauth.SourceState) {
 		}
 		r.log.Log(context.Background(), level, name+": "+where(f)+r.scrub.text(f.Message)+consequence(f, s), "source", s.Name, "hint", r.scrub.text(f.Hint))
 	}
+	for _, e := range s.Kept {
+		r.log.Error(name+": keeping the last good entry for "+r.scrub.text(e.Subject()), "source", s.Name, "key", e.Key)
+	}
 	for _, e := range r.live.Table().Entries() {
 		if e.Source == s.Name && e.NeedsNodeNames() {
 			r.log.Error(name+": whoever matches this entry is refused, because {{EC2PrivateDNSName}} is not supported yet", "source", s.Name, "entry", e.String())
@@ -121,7 +124,7 @@ func consequence(f awsauth.Fault, s awsauth.SourceState) string {
 	switch {
 	case f.Severity != awsauth.Error:
 		return ""
-	case slices.Contains(s.Stale, f.Key):
+	case slices.Contains(s.Broken, f.Key) && slices.Contains(s.Stale, f.Key):
 		return "; keeping the last good mappings"
 	case slices.Contains(s.Broken, f.Key):
 		return "; no mappings of " + f.Key + " are in use"

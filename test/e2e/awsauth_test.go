@@ -130,6 +130,7 @@ func TestBrokenEntryLocksNobodyOut(t *testing.T) {
 	s := theSystem(t)
 	c := s.client(t)
 	restoreAWSAuth(t, c)
+	before := s.authenticatorLog(t)
 	patchAWSAuth(c, "mapUsers", strings.Replace(adaEntry, "[awesome-app-admin]", "awesome-app-admin", 1)+
 		"- userarn: arn:aws:iam::"+account+":user/charles.babbage\n  username: charles.babbage\n")
 	eventually(t, 5*time.Second, "the good entry's effect", func() bool {
@@ -137,6 +138,9 @@ func TestBrokenEntryLocksNobodyOut(t *testing.T) {
 	})
 	time.Sleep(1100 * time.Millisecond) // a token of another second is in no cache
 	mustBeAda(t, c.whoami())
+	if log := s.authenticatorLog(t)[len(before):]; !strings.Contains(log, "keeping the last good entry for "+userARN) {
+		t.Errorf("the log does not say whose entry is kept:\n%s", log)
+	}
 }
 
 // Nobody is locked out, either, by deleting it.
