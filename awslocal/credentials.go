@@ -16,32 +16,34 @@ const CredentialsFile = "credentials"
 
 // Users are all users, in the order of the world file.
 func (s *Store) Users() ([]arn.Principal, error) {
-	w, err := s.World()
-	if err != nil {
-		return nil, err
-	}
-	var users []arn.Principal
-	for _, a := range w.Accounts {
+	return s.principals(func(a Account, add func(arn.Kind, string, string)) {
 		for _, u := range a.Users {
-			users = append(users, arn.Principal{Kind: arn.User, Partition: a.partition(), AccountID: a.ID, Path: orSlash(u.Path), Name: u.Name})
+			add(arn.User, u.Path, u.Name)
 		}
-	}
-	return users, nil
+	})
 }
 
 // Roles are all roles, in the order of the world file.
 func (s *Store) Roles() ([]arn.Principal, error) {
+	return s.principals(func(a Account, add func(arn.Kind, string, string)) {
+		for _, r := range a.Roles {
+			add(arn.Role, r.Path, r.Name)
+		}
+	})
+}
+
+func (s *Store) principals(of func(a Account, add func(kind arn.Kind, path, name string))) ([]arn.Principal, error) {
 	w, err := s.World()
 	if err != nil {
 		return nil, err
 	}
-	var roles []arn.Principal
+	var list []arn.Principal
 	for _, a := range w.Accounts {
-		for _, r := range a.Roles {
-			roles = append(roles, arn.Principal{Kind: arn.Role, Partition: a.partition(), AccountID: a.ID, Path: orSlash(r.Path), Name: r.Name})
-		}
+		of(a, func(kind arn.Kind, path, name string) {
+			list = append(list, arn.Principal{Kind: kind, Partition: a.partition(), AccountID: a.ID, Path: orSlash(path), Name: name})
+		})
 	}
-	return roles, nil
+	return list, nil
 }
 
 // ProfileName is how the credentials file calls a user: by name, or by account

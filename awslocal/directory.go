@@ -101,16 +101,14 @@ func findRole(tx *bbolt.Tx, account, name string) (sts.Role, error) {
 // FirstUser is the first user of the first account that has one, in the order
 // of the world file: the one who signs in when nobody is named.
 func (s *Store) FirstUser() (arn.Principal, error) {
-	w, err := s.World()
+	users, err := s.Users()
 	if err != nil {
 		return arn.Principal{}, err
 	}
-	for _, a := range w.Accounts {
-		for _, u := range a.Users {
-			return arn.Principal{Kind: arn.User, Partition: a.partition(), AccountID: a.ID, Path: orSlash(u.Path), Name: u.Name}, nil
-		}
+	if len(users) == 0 {
+		return arn.Principal{}, fmt.Errorf("the world has no user: %w", sts.ErrNotFound)
 	}
-	return arn.Principal{}, fmt.Errorf("the world has no user: %w", sts.ErrNotFound)
+	return users[0], nil
 }
 
 // Credentials are the first active access key of a user or of an account's

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/eksauth/eksauth/internal/atomicfile"
+	"github.com/eksauth/eksauth/internal/shell"
 	"github.com/eksauth/eksauth/sigv4"
 )
 
@@ -81,7 +82,7 @@ func (e Environment) Shell() []byte {
 	var b strings.Builder
 	b.WriteString("# The local AWS. Use it in this shell with:  . FILE\n")
 	for _, v := range e.variables() {
-		b.WriteString("export " + v.name + "=" + shellQuote(v.value) + "\n")
+		b.WriteString("export " + v.name + "=" + shell.Quote(v.value) + "\n")
 	}
 	if host := e.host(); host != "" {
 		b.WriteString("# A proxy must not be asked about this machine.\n")
@@ -146,11 +147,4 @@ func addToList(environ []string, name, value string) []string {
 // owner only.
 func WriteEnv(dir string, e Environment) error {
 	return atomicfile.Write(filepath.Join(dir, EnvFile), e.Shell(), 0o600)
-}
-
-// shellQuote makes one word of s, whatever is in it. A NUL cannot be in a
-// variable and is left out.
-func shellQuote(s string) string {
-	s = strings.ReplaceAll(s, "\x00", "")
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -11,13 +11,13 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/iam"
+	"github.com/eksauth/eksauth/internal/logtest"
 	"github.com/eksauth/eksauth/sigv4"
 )
 
@@ -40,29 +40,11 @@ const (
 	adaARN   = "arn:aws:iam::111122223333:user/staff/ada.lovelace"
 )
 
-// lockedBuffer is a log that several goroutines write.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
 // world is a Directory in memory, and the service over it.
 type world struct {
 	keys    map[string]AccessKey
 	roles   map[string]Role // by name
-	log     *lockedBuffer
+	log     *logtest.Buffer
 	offset  atomic.Int64 // of the clock, in nanoseconds
 	handler *Handler
 	url     string
@@ -133,7 +115,7 @@ func sealKey() []byte { return bytes.Repeat([]byte{7}, SealKeySize) }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{keys: map[string]AccessKey{}, roles: map[string]Role{}, log: &lockedBuffer{}}
+	w := &world{keys: map[string]AccessKey{}, roles: map[string]Role{}, log: &logtest.Buffer{}}
 	w.addUser(t, adaKey, adaSecret, adaARN, "AIDAADAADAADAADAADAA")
 	w.addUser(t, rootKey, rootSecret, "arn:aws:iam::111122223333:root", account)
 	w.addUser(t, chinaKey, chinaSec, "arn:aws-cn:iam::444455556666:user/mei", "AIDACHINACHINACHINAC")

@@ -18,6 +18,7 @@ import (
 
 	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/internal/cli"
+	"github.com/eksauth/eksauth/internal/shell"
 	"github.com/eksauth/eksauth/oidc"
 )
 
@@ -172,8 +173,6 @@ func (p *program) writeCredentials(c *types.Credentials, region, format string) 
 		return err
 	}
 	_, err := fmt.Fprintf(p.Out, "export AWS_ACCESS_KEY_ID=%s\nexport AWS_SECRET_ACCESS_KEY=%s\nexport AWS_SESSION_TOKEN=%s\n",
-		shellQuote(id), shellQuote(secret), shellQuote(session))
+		shell.Quote(id), shell.Quote(secret), shell.Quote(session))
 	return err
 }
-
-func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

@@ -20,6 +20,7 @@ import (
 	"github.com/eksauth/eksauth/internal/atomicfile"
 	"github.com/eksauth/eksauth/internal/cli"
 	"github.com/eksauth/eksauth/internal/serving"
+	"github.com/eksauth/eksauth/internal/shell"
 	"github.com/eksauth/eksauth/sigv4"
 	"github.com/eksauth/eksauth/sts"
 )
@@ -384,16 +385,16 @@ func (l *local) sayWhatNext(f *localFlags) {
 		}
 	}
 	fmt.Fprintf(l.Err, "\nThe local AWS answers at %s until Ctrl-C. In another shell:\n\n", style.Strong(l.env.Endpoint))
-	fmt.Fprintf(l.Err, "  . %s\n", shellWord(filepath.Join(dir, awslocal.EnvFile)))
+	fmt.Fprintf(l.Err, "  . %s\n", shell.Path(filepath.Join(dir, awslocal.EnvFile)))
 	if l.cluster.Name != "" {
 		name := commandName()
 		fmt.Fprintf(l.Err, "  %s token --cluster-name %s | %s verify --cluster-name %s --aws-auth %s -\n",
-			name, l.cluster.Name, name, l.cluster.Name, shellWord(filepath.Join(dir, "aws-auth.yaml")))
+			name, l.cluster.Name, name, l.cluster.Name, shell.Path(filepath.Join(dir, "aws-auth.yaml")))
 	}
 	fmt.Fprintln(l.Err, "  aws sts get-caller-identity")
 	if l.kube != nil {
 		fmt.Fprintln(l.Err, "  kubectl auth whoami")
-		fmt.Fprintf(l.Err, "  kubectl --kubeconfig %s edit configmap --namespace kube-system aws-auth\n", shellWord(l.kube.plane.AdminKubeconfig()))
+		fmt.Fprintf(l.Err, "  kubectl --kubeconfig %s edit configmap --namespace kube-system aws-auth\n", shell.Path(l.kube.plane.AdminKubeconfig()))
 	} else if !f.controlPlane {
 		fmt.Fprintln(l.Err, style.Dim("  (--control-plane adds a real Kubernetes API server)"))
 	}
@@ -402,15 +403,4 @@ func (l *local) sayWhatNext(f *localFlags) {
 		logs += " (by AWS) and " + filepath.Join(dir, "authenticator", "eksauthd.log") + " (by the cluster)"
 	}
 	fmt.Fprintf(l.Err, "\nWhy something was refused stands in %s.\n", logs)
-}
-
-// shellWord quotes a path only if it must.
-func shellWord(s string) string {
-	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-@+:=,") == "" {
-		if !strings.Contains(s, "/") {
-			return "./" + s // "." looks into PATH otherwise
-		}
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/awslocal"
 	"github.com/eksauth/eksauth/internal/cli"
+	"github.com/eksauth/eksauth/internal/shell"
 	"github.com/eksauth/eksauth/sts"
 	"github.com/eksauth/eksauth/token"
 )
@@ -52,7 +53,10 @@ func (l *local) tour(ctx context.Context) error {
 		return err
 	}
 	fmt.Fprintf(t.Out, "An IAM user signs in to Kubernetes: the local AWS is at %s\n", l.env.Endpoint)
-	fmt.Fprintln(t.Out, t.style.Dim("  $ cd "+shellWord(l.dir)+" && . ./env && mkdir -p tour"))
+	if commandName() != "eksauth" {
+		fmt.Fprintln(t.Out, t.style.Dim("  $ export PATH="+shell.Path(filepath.Dir(self()))+":$PATH"))
+	}
+	fmt.Fprintln(t.Out, t.style.Dim("  $ cd "+shell.Path(l.dir)+" && . ./env && mkdir -p tour"))
 	for _, s := range steps {
 		if err := t.play(ctx, s); err != nil {
 			return err
