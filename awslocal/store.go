@@ -27,7 +27,7 @@ const (
 	pidFile = "pid"                 // of who has the store open; only for the message to others
 
 	// lockTimeout is for a process that is just ending.
-	lockTimeout = 300 * time.Millisecond
+	lockTimeout = time.Second
 )
 
 // The bucket of what a store is, and its keys.

@@ -25,6 +25,9 @@ const (
 	apiServerGrace = 15 * time.Second
 	etcdGrace      = 10 * time.Second
 
+	// lockPatience is for a process that is just ending.
+	lockPatience = 2 * time.Second
+
 	signingKeyName = "service-account"
 )
 
@@ -49,7 +52,7 @@ func (c *ControlPlane) Start(ctx context.Context) (err error) {
 		}
 	}()
 
-	if err := c.prepare(); err != nil {
+	if err := c.prepare(ctx); err != nil {
 		return err
 	}
 	if err := c.startEtcd(ctx); err != nil {
@@ -73,7 +76,7 @@ func (c *ControlPlane) Start(ctx context.Context) (err error) {
 }
 
 // prepare makes all files that the two programs need.
-func (c *ControlPlane) prepare() (err error) {
+func (c *ControlPlane) prepare(ctx context.Context) (err error) {
 	if err := c.config.check(); err != nil {
 		return err
 	}
@@ -87,7 +90,7 @@ func (c *ControlPlane) prepare() (err error) {
 	if err := c.files.make(); err != nil {
 		return err
 	}
-	if c.lock, err = lockFile(c.files.lock()); err != nil {
+	if c.lock, err = lockSoon(ctx, c.files.lock()); err != nil {
 		return fmt.Errorf("%s: %w", c.config.Dir, err)
 	}
 	now := c.config.Now()
@@ -99,6 +102,24 @@ func (c *ControlPlane) prepare() (err error) {
 	}
 	_, err = pki.LoadOrCreateSigningKey(c.files.pki(), signingKeyName)
 	return err
+}
+
+// lockSoon waits a little for the lock: a process that was killed has it until
+// the kernel has taken all of the process down, its children perhaps sooner.
+func lockSoon(ctx context.Context, path string) (*os.File, error) {
+	ctx, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	for {
+		lock, err := lockFile(path)
+		if !errors.Is(err, errLocked) {
+			return lock, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 func (c *ControlPlane) startEtcd(ctx context.Context) (err error) {
