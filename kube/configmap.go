@@ -5,17 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"time"
 
-	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/serializer"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/cache"
-	"k8s.io/klog/v2"
 
 	"github.com/eksauth/eksauth/awsauth"
 )
@@ -33,9 +25,7 @@ type ConfigMap struct {
 	// before Run.
 	Failed func(error)
 
-	client *rest.RESTClient
-	live   *awsauth.Live
-	log    *slog.Logger
+	watch object[*corev1.ConfigMap]
 }
 
 // NewConfigMap prepares to watch the cluster that config leads to. The live
@@ -44,44 +34,29 @@ func NewConfigMap(config *rest.Config, live *awsauth.Live, log *slog.Logger) (*C
 	if !slices.ContainsFunc(live.State(), func(s awsauth.SourceState) bool { return s.Name == awsauth.EKSConfigMap }) {
 		return nil, fmt.Errorf("watch %s/%s: the mappings have no source %s", Namespace, Name, awsauth.EKSConfigMap)
 	}
-	scheme := runtime.NewScheme()
-	if err := corev1.AddToScheme(scheme); err != nil {
-		return nil, fmt.Errorf("watch %s/%s: %w", Namespace, Name, err)
-	}
-	config = rest.CopyConfig(config)
-	config.APIPath = "/api"
-	config.GroupVersion = &corev1.SchemeGroupVersion
-	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
-	config.WarningHandler = rest.NoWarnings{}
-	client, err := rest.RESTClientFor(config)
+	client, err := newClient(config)
 	if err != nil {
 		return nil, fmt.Errorf("watch %s/%s: %w", Namespace, Name, err)
 	}
-	return &ConfigMap{client: client, live: live, log: log}, nil
-}
-
-// resync hands the object over again, in case a change of it got lost on the
-// way; the same document twice is no change.
-const resync = 10 * time.Minute
-
-// backoff between attempts. client-go's own grows to a minute, which would be
-// a minute without mappings when an API server starts after its authenticator.
-func backoff() *wait.Backoff {
-	return &wait.Backoff{Duration: 200 * time.Millisecond, Factor: 2, Jitter: 0.5, Cap: 5 * time.Second, Steps: 10}
+	c := &ConfigMap{watch: configMapObject(client, Namespace, Name, log)}
+	c.watch.store.found = func(cm *corev1.ConfigMap) error {
+		return live.Update(awsauth.EKSConfigMap, awsauth.ParseConfigMap(cm.Data))
+	}
+	c.watch.store.missing = func() error { return live.Missing(awsauth.EKSConfigMap) }
+	return c, nil
 }
 
 // Run watches until ctx ends, whatever the API server does, and returns nil.
 func (c *ConfigMap) Run(ctx context.Context) error {
-	lw := &listWatch{
-		ListWatch: cache.NewListWatchFromClient(c.client, "configmaps", Namespace, fields.OneTermEqualSelector("metadata.name", Name)),
-		report:    reporter{log: c.log, failed: c.Failed},
-	}
-	reflector := cache.NewReflectorWithOptions(lw, &corev1.ConfigMap{}, &store{live: c.live}, cache.ReflectorOptions{
-		Name:         Name,
-		ResyncPeriod: resync,
-		Backoff:      backoff(),
-	})
-	// client-go's own words on a failure would stand in the log beside ours.
-	reflector.RunWithContext(klog.NewContext(ctx, logr.Discard()))
+	c.watch.failed = c.Failed
+	c.watch.run(ctx)
 	return nil
+}
+
+// configMapObject is a ConfigMap to watch; whoever watches says what for.
+func configMapObject(client *rest.RESTClient, namespace, name string, log *slog.Logger) object[*corev1.ConfigMap] {
+	return object[*corev1.ConfigMap]{
+		client: client, resource: "configmaps", kind: "ConfigMap", example: &corev1.ConfigMap{}, log: log,
+		store: store[*corev1.ConfigMap]{namespace: namespace, name: name},
+	}
 }

@@ -216,7 +216,11 @@ func TestWaitsForAnAPIServerThatIsNotUp(t *testing.T) {
 func TestResync(t *testing.T) {
 	t.Parallel()
 	r := &rig{live: awsauth.NewLive(awsauth.Source{Name: awsauth.EKSConfigMap})}
-	s := &store{live: r.live}
+	c, err := NewConfigMap(&rest.Config{Host: "http://127.0.0.1"}, r.live, slog.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &c.watch.store
 	if err := s.Resync(); err != nil || r.live.Ready() {
 		t.Errorf("before the first list: %v, ready %t", err, r.live.Ready())
 	}

@@ -19,13 +19,14 @@ const listTimeout = 30 * time.Second
 // listWatch lists and watches, and reports how that goes.
 type listWatch struct {
 	*cache.ListWatch
-	report reporter
+	// listFirst makes the Reflector list, then watch. For one object, streaming
+	// the list through the watch saves nothing, and not every API server can.
+	listFirst bool
+	report    reporter
 }
 
-// IsWatchListSemanticsUnSupported makes the Reflector list, then watch. For one
-// object, streaming the list through the watch saves nothing, and not every API
-// server can.
-func (l *listWatch) IsWatchListSemanticsUnSupported() bool { return true }
+// IsWatchListSemanticsUnSupported is how the Reflector asks for listFirst.
+func (l *listWatch) IsWatchListSemanticsUnSupported() bool { return l.listFirst }
 
 func (l *listWatch) ListWithContext(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 	limited, cancel := context.WithTimeout(ctx, listTimeout)
@@ -50,6 +51,8 @@ const repeatAfter = time.Minute
 // reporter logs when reading begins to fail and when it works again, and not
 // every attempt in between.
 type reporter struct {
+	what   string // cannot be read
+	rights string // what RBAC must allow, as a hint
 	log    *slog.Logger
 	failed func(error)
 
@@ -70,7 +73,7 @@ func (r *reporter) note(ctx context.Context, err error) {
 	defer r.mu.Unlock()
 	if text := err.Error(); text != r.last || time.Since(r.logged) >= repeatAfter {
 		r.last, r.logged = text, time.Now()
-		r.log.Error(Name+": cannot be read; trying again", "namespace", Namespace, "error", text, "hint", hint(err))
+		r.log.Error(r.what+": cannot be read; trying again", "error", text, "hint", r.hint(err))
 	}
 }
 
@@ -78,17 +81,17 @@ func (r *reporter) recovered() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.last != "" {
-		r.log.Info(Name + ": reading again")
+		r.log.Info(r.what + ": reading again")
 	}
 	r.last = ""
 }
 
-func hint(err error) string {
+func (r *reporter) hint(err error) string {
 	switch {
 	case apierrors.IsUnauthorized(err):
 		return "are the credentials in --kubeconfig those of this cluster?"
 	case apierrors.IsForbidden(err):
-		return "a Role in " + Namespace + " must allow get, list and watch on the ConfigMap " + Name
+		return r.rights
 	}
 	return "is the API server up, and does --kubeconfig or --master lead to it?"
 }

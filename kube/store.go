@@ -4,78 +4,86 @@ import (
 	"fmt"
 	"sync"
 
-	corev1 "k8s.io/api/core/v1"
-
-	"github.com/eksauth/eksauth/awsauth"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// store is where a Reflector puts what it sees. There is one object to see, and
-// all that is kept of it is what awsauth makes of it.
-type store struct {
-	live *awsauth.Live
+// kubeObject is a pointer to an API type.
+type kubeObject interface {
+	metav1.Object
+	runtime.Object
+}
+
+// store is where a Reflector puts what it sees of one object.
+type store[T kubeObject] struct {
+	namespace, name string
+	found           func(T) error // it is there, and says this
+	missing         func() error  // it is not there
 
 	mu   sync.Mutex // Resync is called beside the others
-	last *corev1.ConfigMap
+	last *T
 }
 
 // Replace takes the result of a list: the object, or nothing.
-func (s *store) Replace(list []any, _ string) error {
-	for _, object := range list {
-		if cm, ok := object.(*corev1.ConfigMap); ok && isOurs(cm) {
-			return s.take(cm)
+func (s *store[T]) Replace(list []any, _ string) error {
+	for _, item := range list {
+		if object, ok := item.(T); ok && s.isOurs(object) {
+			return s.take(object)
 		}
 	}
 	return s.lose()
 }
 
 // Add takes a new object.
-func (s *store) Add(object any) error { return s.Update(object) }
+func (s *store[T]) Add(item any) error { return s.Update(item) }
 
 // Update takes a changed object.
-func (s *store) Update(object any) error {
-	cm, ok := object.(*corev1.ConfigMap)
+func (s *store[T]) Update(item any) error {
+	object, ok := item.(T)
 	if !ok {
-		return fmt.Errorf("watch %s/%s: got a %T", Namespace, Name, object)
+		return fmt.Errorf("watch %s/%s: got a %T", s.namespace, s.name, item)
 	}
-	if !isOurs(cm) {
+	if !s.isOurs(object) {
 		return nil
 	}
-	return s.take(cm)
+	return s.take(object)
 }
 
 // Delete takes the news that an object is gone.
-func (s *store) Delete(object any) error {
-	if cm, ok := object.(*corev1.ConfigMap); ok && !isOurs(cm) {
+func (s *store[T]) Delete(item any) error {
+	if object, ok := item.(T); ok && !s.isOurs(object) {
 		return nil
 	}
 	return s.lose()
 }
 
 // Resync hands over once more what is known.
-func (s *store) Resync() error {
+func (s *store[T]) Resync() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.last == nil {
 		return nil
 	}
-	return s.live.Update(awsauth.EKSConfigMap, awsauth.ParseConfigMap(s.last.Data))
+	return s.found(*s.last)
 }
 
 // take and lose hold the lock to the end, or a Resync could bring back what has
 // just been deleted.
-func (s *store) take(cm *corev1.ConfigMap) error {
+func (s *store[T]) take(object T) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.last = cm
-	return s.live.Update(awsauth.EKSConfigMap, awsauth.ParseConfigMap(cm.Data))
+	s.last = &object
+	return s.found(object)
 }
 
-func (s *store) lose() error {
+func (s *store[T]) lose() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last = nil
-	return s.live.Missing(awsauth.EKSConfigMap)
+	return s.missing()
 }
 
 // isOurs: a server that does not know field selectors sends others, too.
-func isOurs(cm *corev1.ConfigMap) bool { return cm.Namespace == Namespace && cm.Name == Name }
+func (s *store[T]) isOurs(object T) bool {
+	return object.GetNamespace() == s.namespace && object.GetName() == s.name
+}
