@@ -2,7 +2,9 @@ package kube
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"net/url"
 	"sync"
 	"time"
 
@@ -71,10 +73,18 @@ func (r *reporter) note(ctx context.Context, err error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if text := err.Error(); text != r.last || time.Since(r.logged) >= repeatAfter {
+	if text := cause(err); text != r.last || time.Since(r.logged) >= repeatAfter {
 		r.last, r.logged = text, time.Now()
 		r.log.Error(r.what+": cannot be read; trying again", "error", text, "hint", r.hint(err))
 	}
+}
+
+// cause is an error without the URL, which is another for each attempt.
+func cause(err error) string {
+	if u := (*url.Error)(nil); errors.As(err, &u) {
+		return u.Err.Error()
+	}
+	return err.Error()
 }
 
 func (r *reporter) recovered() {

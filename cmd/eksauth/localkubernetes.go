@@ -28,10 +28,11 @@ import (
 )
 
 // localKubernetes is the control plane of the world's first cluster, with the
-// authenticator that it asks.
+// authenticator and the pod identity webhook that it asks.
 type localKubernetes struct {
 	plane         *controlplane.ControlPlane
 	authenticator *child.Process
+	podWebhook    *child.Process
 	kubectl       string // path of the program
 	kubeconfig    string // path of the file with a context for each user
 }
@@ -39,13 +40,14 @@ type localKubernetes struct {
 const (
 	authenticatorUser = "eksauthd"
 
-	authenticatorGrace = 10 * time.Second
-	readyTimeout       = 30 * time.Second
+	daemonGrace  = 10 * time.Second
+	readyTimeout = 30 * time.Second
 )
 
 // startKubernetes wires it as in a real cluster: the webhook's certificate and
 // kubeconfig first, because kube-apiserver reads them when it starts; then the
-// API server; then the authenticator, which watches aws-auth there.
+// API server; then the authenticator, which watches aws-auth there, and the
+// webhook for pods.
 func (l *local) startKubernetes(ctx context.Context, worldGiven bool) error {
 	binaries, err := controlplane.FindBinaries(controlplane.BinaryDirs(l.Getenv, self())...)
 	if err != nil {
@@ -85,6 +87,9 @@ func (l *local) startKubernetes(ctx context.Context, worldGiven bool) error {
 	if err := l.startAuthenticator(ctx, eksauthd, webhook); err != nil {
 		return err
 	}
+	if err := l.startPodWebhook(ctx, eksauthd); err != nil {
+		return err
+	}
 	go l.watchKubernetes()
 	return l.writeKubeconfig()
 }
@@ -99,6 +104,10 @@ func (l *local) watchKubernetes() {
 		}
 	case <-l.kube.authenticator.Done():
 		if err := l.kube.authenticator.Err(); err != nil {
+			l.failed <- err
+		}
+	case <-l.kube.podWebhook.Done():
+		if err := l.kube.podWebhook.Err(); err != nil {
 			l.failed <- err
 		}
 	}
@@ -188,20 +197,12 @@ func (l *local) putObject(text string, put func(object any) error) error {
 }
 
 func (l *local) startAuthenticator(ctx context.Context, eksauthd string, w webhook) error {
-	cert, key, err := l.kube.plane.IssueClient(authenticatorUser)
-	if err != nil {
+	if err := l.writeClientKubeconfig(filepath.Join(w.dir, "apiserver.kubeconfig"), authenticatorUser); err != nil {
 		return err
 	}
-	err = kubeconfig.WriteFile(filepath.Join(w.dir, "apiserver.kubeconfig"), kubeconfig.Entry{
-		Context: authenticatorUser, Cluster: l.cluster.Name, User: authenticatorUser,
-		Server: l.kube.plane.URL(), CA: l.kube.plane.CACert(),
-		ClientCert: &kubeconfig.ClientCert{Cert: cert, Key: key}, Current: true,
-	})
-	if err != nil {
-		return err
-	}
-	l.kube.authenticator, err = child.Start(child.Command{
-		Name: "eksauthd", Path: eksauthd, Dir: w.dir, Log: filepath.Join(w.dir, "eksauthd.log"),
+	var err error
+	l.kube.authenticator, err = l.startDaemon(child.Command{
+		Name: "eksauthd authenticator", Path: eksauthd, Dir: w.dir, Log: filepath.Join(w.dir, "eksauthd.log"),
 		Args: []string{
 			"authenticator", "--config", w.config, "--port", fmt.Sprint(w.port),
 			"--kubeconfig-pregenerated", "--sts-endpoint", l.env.Endpoint, "--health-address", "127.0.0.1:0",
@@ -210,27 +211,36 @@ func (l *local) startAuthenticator(ctx context.Context, eksauthd string, w webho
 	if err != nil {
 		return err
 	}
-	l.onClose(func() {
-		stopWithin(authenticatorGrace, func(ctx context.Context) error { return l.kube.authenticator.Stop(ctx, authenticatorGrace) })
-	})
-	return l.awaitAuthenticator(ctx, w)
-}
-
-// awaitAuthenticator asks the authenticator itself whether it is ready: whether
-// it has read aws-auth.
-func (l *local) awaitAuthenticator(ctx context.Context, w webhook) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, readyTimeout, fmt.Errorf("not ready after %s; see %s", readyTimeout, filepath.Join(w.dir, "eksauthd.log")))
-	defer cancel()
 	ca, err := os.ReadFile(filepath.Join(w.dir, "cert.pem"))
 	if err != nil {
 		return err
 	}
+	return l.awaitReady(ctx, l.kube.authenticator, w.port, ca)
+}
+
+// startDaemon starts a child process that ends when the local AWS does.
+func (l *local) startDaemon(command child.Command) (*child.Process, error) {
+	process, err := child.Start(command)
+	if err != nil {
+		return nil, err
+	}
+	l.onClose(func() {
+		stopWithin(daemonGrace, func(ctx context.Context) error { return process.Stop(ctx, daemonGrace) })
+	})
+	return process, nil
+}
+
+// awaitReady asks a daemon itself whether it is ready: whether it has read what
+// it needs from the API server.
+func (l *local) awaitReady(ctx context.Context, daemon *child.Process, port int, ca []byte) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, readyTimeout, fmt.Errorf("not ready after %s", readyTimeout))
+	defer cancel()
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(ca)
 	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
 	defer client.CloseIdleConnections()
 	for {
-		if resp, err := client.Get(fmt.Sprintf("https://127.0.0.1:%d/readyz", w.port)); err == nil {
+		if resp, err := client.Get(fmt.Sprintf("https://127.0.0.1:%d/readyz", port)); err == nil {
 			io.Copy(io.Discard, resp.Body)
 			resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
@@ -239,10 +249,10 @@ func (l *local) awaitAuthenticator(ctx context.Context, w webhook) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("start eksauthd authenticator: %w", context.Cause(ctx))
-		case <-l.kube.authenticator.Done():
-			return fmt.Errorf("start eksauthd authenticator: %w", l.kube.authenticator.Err())
-		case <-time.After(50 * time.Millisecond):
+			return fmt.Errorf("start eksauthd: %w; see eksauthd.log in %s and %s", context.Cause(ctx), l.path("authenticator"), l.path("webhook"))
+		case <-daemon.Done():
+			return fmt.Errorf("start eksauthd: %w", daemon.Err())
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }

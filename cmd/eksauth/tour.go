@@ -112,10 +112,15 @@ func (t *tour) signIn() ([]step, error) {
 		refused("but nobody mapped him: STS knows him, the cluster does not", "tour/stranger.token", "is not mapped"),
 	}
 	steps = append(steps, t.webIdentitySteps()...)
-	if t.kube != nil {
-		steps = append(steps, t.kubectlSteps(roles)...)
+	if t.kube == nil {
+		return steps, nil
 	}
-	return steps, nil
+	pods, err := t.podSteps()
+	if err != nil {
+		return nil, err
+	}
+	steps = append(steps, t.kubectlSteps(roles)...)
+	return append(steps, pods...), nil
 }
 
 // webIdentitySteps are MISSION section 3 by hand, and the failures of section 4
@@ -251,7 +256,11 @@ func (t *tour) forgeTokens() error {
 func (t *tour) play(ctx context.Context, s step) error {
 	t.number++
 	fmt.Fprintf(t.Out, "\n%2d. %s\n", t.number, s.says)
-	line := strings.Join(s.command, " ")
+	words := make([]string, len(s.command))
+	for i, word := range s.command {
+		words[i] = shell.Word(word)
+	}
+	line := strings.Join(words, " ")
 	if s.stdin != "" {
 		line += " < " + s.stdin
 	}

@@ -2,17 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
 
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-
 	"github.com/eksauth/eksauth/awsauth"
-	"github.com/eksauth/eksauth/internal/cli"
 	"github.com/eksauth/eksauth/kube"
 )
 
@@ -36,31 +31,11 @@ func newWatch(s *settings, live *awsauth.Live, log *slog.Logger) (*kube.ConfigMa
 	if !slices.Contains(s.Server.BackendMode, awsauth.EKSConfigMap) {
 		return nil, nil
 	}
-	config, err := clusterConfig(s.Server.Kubeconfig, s.Server.Master)
+	config, err := clusterConfig(s.Server.Kubeconfig, s.Server.Master, "aws-auth is to be read from the cluster")
 	if err != nil {
 		return nil, err
 	}
-	config.UserAgent = "eksauthd/" + strings.ReplaceAll(cli.Version(), " ", "-")
 	return kube.NewConfigMap(config, live, log)
-}
-
-// clusterConfig is how to reach the cluster's API server: by a kubeconfig or a
-// URL, or from within a pod.
-func clusterConfig(path, master string) (*rest.Config, error) {
-	if path == "" && master == "" {
-		config, err := rest.InClusterConfig()
-		if errors.Is(err, rest.ErrNotInCluster) {
-			return nil, cli.Hint(errors.New("aws-auth is to be read from the cluster, and this is no pod of it"), "give --kubeconfig, or server.kubeconfig in the file")
-		}
-		return config, err
-	}
-	overrides := &clientcmd.ConfigOverrides{}
-	overrides.ClusterInfo.Server = master
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(&clientcmd.ClientConfigLoadingRules{ExplicitPath: path}, overrides).ClientConfig()
-	if err != nil {
-		return nil, fmt.Errorf("kubeconfig for reading aws-auth: %w", err)
-	}
-	return config, nil
 }
 
 // changeReport says in the log what a changed source means.

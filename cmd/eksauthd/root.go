@@ -16,12 +16,14 @@ func newRoot(stdio cli.IO) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "eksauthd",
 		Short: "EKS authentication for clusters",
-		Long: `eksauthd signs IAM users and roles in to a Kubernetes cluster that you run
-yourself, with the tokens and mappings of EKS.`,
+		Long: `eksauthd is the EKS authentication of a Kubernetes cluster that you run yourself:
+IAM users and roles sign in with EKS tokens and aws-auth, and pods become the IAM
+roles that their service accounts are annotated with.`,
 		Example: `  eksauthd init --config config.yaml             # before kube-apiserver starts
-  eksauthd authenticator --config config.yaml    # answers it`,
+  eksauthd authenticator --config config.yaml    # answers it: who made this token?
+  eksauthd webhook --namespace eksauth           # answers it: what does this pod get?
 	}
-	root.AddCommand(p.newAuthenticator(), p.newInit(), cli.NewVersion("eksauthd"))
+	root.AddCommand(p.newAuthenticator(), p.newWebhook(), p.newInit(), cli.NewVersion("eksauthd"))
 	return root
 }
 

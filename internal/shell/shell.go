@@ -13,14 +13,19 @@ func Quote(s string) string {
 // plain are the characters that mean nothing to a shell.
 const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-@+:=,"
 
-// Path is Quote for what people read: it quotes only if it must. One without a
-// slash gets one, because "." would look for it in PATH.
-func Path(s string) string {
-	switch {
-	case s == "" || strings.Trim(s, plain) != "":
+// Word is Quote for what people read: it quotes only if it must.
+func Word(s string) string {
+	if s == "" || strings.Trim(s, plain) != "" {
 		return Quote(s)
-	case !strings.Contains(s, "/"):
-		return "./" + s
 	}
 	return s
+}
+
+// Path is Word for a file. One without a slash gets one, because "." would look
+// for it in PATH.
+func Path(s string) string {
+	if word := Word(s); word != s || strings.Contains(s, "/") {
+		return word
+	}
+	return "./" + s
 }

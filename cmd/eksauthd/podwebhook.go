@@ -1,0 +1,246 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/rest"
+
+	"github.com/eksauth/eksauth/internal/cli"
+	"github.com/eksauth/eksauth/internal/serving"
+	"github.com/eksauth/eksauth/irsa"
+	"github.com/eksauth/eksauth/kube"
+)
+
+// podWebhook is everything that runs.
+type podWebhook struct {
+	flags      *webhookFlags
+	log        *slog.Logger
+	config     *rest.Config
+	accounts   *kube.ServiceAccounts
+	fallbacks  *kube.Fallbacks // nil unless watched
+	identities *identities     // nil unless watched
+	events     *kube.Events
+	cert       *serving.Certificates
+	rotator    *kube.Rotator // nil if the certificate was given
+	metrics    *webhookMetrics
+}
+
+// webhook makes everything, then starts it.
+func (p *program) webhook(ctx context.Context, f *webhookFlags) error {
+	w, err := p.preparePodWebhook(f)
+	if err != nil {
+		return err
+	}
+	cleanUp, err := w.open()
+	if err != nil {
+		return err
+	}
+	defer cleanUp()
+	listener, err := net.Listen("tcp", net.JoinHostPort(f.address, strconv.Itoa(f.port)))
+	if err != nil {
+		return cli.Hint(err, "give another --port")
+	}
+	defer listener.Close()
+	var plain net.Listener
+	if f.metricsPort >= 0 {
+		if plain, err = net.Listen("tcp", net.JoinHostPort(f.address, strconv.Itoa(f.metricsPort))); err != nil {
+			return cli.Hint(fmt.Errorf("--metrics-port: %w", err), "give another, or -1 for none")
+		}
+		defer plain.Close()
+	}
+	url := f.url(listener.Addr().(*net.TCPAddr).Port)
+	w.log.Info("serving", "url", url, "annotations", f.settings.AnnotationPrefix, "version", cli.Version())
+	if _, err := fmt.Fprintln(p.Out, "serving", url); err != nil {
+		return err
+	}
+	return w.run(ctx, listener, plain, p.Out)
+}
+
+// preparePodWebhook makes all parts; it starts none.
+func (p *program) preparePodWebhook(f *webhookFlags) (*podWebhook, error) {
+	w := &podWebhook{flags: f, log: p.logger(f.logFormat)}
+	var err error
+	if w.config, err = clusterConfig(f.kubeconfig, f.kubeAPI, "service accounts are read from the cluster"); err != nil {
+		return nil, err
+	}
+	if w.accounts, err = kube.NewServiceAccounts(w.config, f.settings.AnnotationPrefix, w.log); err != nil {
+		return nil, err
+	}
+	if f.watchConfigMap {
+		if w.fallbacks, err = kube.NewFallbacks(w.config, f.namespace, w.log); err != nil {
+			return nil, err
+		}
+	}
+	if f.identitiesFile != "" {
+		w.identities = &identities{file: f.identitiesFile, log: w.log}
+	}
+	if w.events, err = kube.NewEvents(w.config, "eksauthd-webhook", w.log); err != nil {
+		return nil, err
+	}
+	w.cert = &serving.Certificates{CertFile: f.tlsCert, KeyFile: f.tlsKey, Log: w.log}
+	w.metrics = newWebhookMetrics(w.accounts, w.cert.NotAfter)
+	w.accounts.Failed = func(error) { w.metrics.watchFails.Inc() }
+	return w, nil
+}
+
+// open reads the files that must be there, and makes the directory for those
+// that come from the cluster.
+func (w *podWebhook) open() (cleanUp func(), err error) {
+	cleanUp = func() {}
+	if w.identities != nil {
+		if err := w.identities.load(); err != nil {
+			return nil, err
+		}
+	}
+	if w.cert.CertFile != "" {
+		return cleanUp, w.cert.Load()
+	}
+	dir := w.flags.certDir
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "eksauthd-webhook-"); err != nil {
+			return nil, cli.Hint(err, "give a directory that can be written to with --cert-dir")
+		}
+		cleanUp = func() { os.RemoveAll(dir) }
+	} else if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	w.rotator = &kube.Rotator{
+		Namespace: w.flags.namespace, Secret: w.flags.tlsSecret, Registration: w.flags.webhookConfig,
+		Names: w.flags.names(), Dir: dir, Log: w.log, Changed: w.useNewCertificate,
+	}
+	w.cert.CertFile, w.cert.KeyFile = w.rotator.CertFile(), w.rotator.KeyFile()
+	return cleanUp, nil
+}
+
+func (w *podWebhook) useNewCertificate() {
+	if err := w.cert.Load(); err != nil {
+		w.log.Error("the certificate in the Secret cannot be used", "error", err)
+		return
+	}
+	w.log.Info("serving the Secret's certificate", "not_after", w.cert.NotAfter())
+}
+
+// run ends when ctx does, or with the first part that fails.
+func (w *podWebhook) run(ctx context.Context, listener, plain net.Listener, out io.Writer) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		return serving.Server{Handler: w.handler(), TLS: w.cert.TLS(), Log: w.log}.Serve(ctx, listener)
+	})
+	if plain != nil {
+		group.Go(func() error { return serving.Server{Handler: w.health(), Log: w.log}.Serve(ctx, plain) })
+	}
+	group.Go(func() error { return w.accounts.Run(ctx) })
+	group.Go(func() error { return w.events.Run(ctx) })
+	if w.fallbacks != nil {
+		group.Go(func() error { return w.fallbacks.Run(ctx) })
+	}
+	if w.identities != nil {
+		group.Go(func() error { return w.identities.Run(ctx) })
+	}
+	if w.rotator != nil {
+		group.Go(func() error { return w.rotator.Run(ctx, w.config) })
+	} else {
+		group.Go(func() error { return w.cert.Run(ctx) })
+	}
+	group.Go(func() error { return w.announce(ctx, out) })
+	err := group.Wait()
+	if err == nil {
+		w.log.Info("stopped")
+	}
+	return err
+}
+
+// announce tells whoever started the program when pods can be answered.
+func (w *podWebhook) announce(ctx context.Context, out io.Writer) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for len(w.waitsFor()) > 0 {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	all, annotated := w.accounts.Len()
+	w.log.Info("ready", "service_accounts", all, "annotated", annotated)
+	_, err := fmt.Fprintln(out, "ready")
+	return err
+}
+
+// waitsFor is what is still missing.
+func (w *podWebhook) waitsFor() []string {
+	var missing []string
+	if w.cert.NotAfter().IsZero() {
+		missing = append(missing, "the serving certificate")
+	}
+	if !w.accounts.Synced() {
+		missing = append(missing, "the service accounts")
+	}
+	if w.fallbacks != nil && !w.fallbacks.Synced() {
+		missing = append(missing, "the ConfigMap "+kube.FallbacksName)
+	}
+	return missing
+}
+
+func (w *podWebhook) handler() http.Handler {
+	config := irsa.Config{
+		Settings: w.flags.settings, Accounts: w.accounts, OnLookupFailure: w.flags.onLookupFailure.policy(),
+		Log: w.log, Observer: w.metrics,
+		Notify: func(namespace, serviceAccount, message string) {
+			w.events.Warn(namespace, serviceAccount, "AdmittedWithoutCredentials", message)
+		},
+	}
+	if w.fallbacks != nil {
+		config.Fallbacks = w.fallbacks.Current
+	}
+	if w.identities != nil {
+		config.Identities = w.identities.current.Load
+	}
+	mux := http.NewServeMux()
+	w.addHealth(mux)
+	mux.Handle(mutatePath, irsa.New(config))
+	return mux
+}
+
+// health is what is served without TLS.
+func (w *podWebhook) health() http.Handler {
+	mux := http.NewServeMux()
+	w.addHealth(mux)
+	mux.Handle("GET /metrics", w.metrics.handler())
+	return mux
+}
+
+func (w *podWebhook) addHealth(mux *http.ServeMux) {
+	mux.HandleFunc("GET /healthz", func(rw http.ResponseWriter, _ *http.Request) { io.WriteString(rw, "ok") })
+	mux.HandleFunc("GET /readyz", func(rw http.ResponseWriter, _ *http.Request) {
+		if missing := w.waitsFor(); len(missing) > 0 {
+			http.Error(rw, "waiting for "+strings.Join(missing, ", "), http.StatusServiceUnavailable)
+			return
+		}
+		io.WriteString(rw, "ok")
+	})
+}
+
+// names are those under which kube-apiserver knows the webhook.
+func (f *webhookFlags) names() []string {
+	service := f.serviceName + "." + f.namespace + ".svc"
+	return append([]string{service, service + ".cluster.local"}, f.dnsNames...)
+}
+
+func (f *webhookFlags) url(port int) string {
+	host := f.address
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "https://" + net.JoinHostPort(host, strconv.Itoa(port)) + mutatePath
+}

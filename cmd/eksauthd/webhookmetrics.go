@@ -1,0 +1,61 @@
+package main
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/eksauth/eksauth/irsa"
+	"github.com/eksauth/eksauth/kube"
+)
+
+// webhookMetrics are the pod identity webhook's own registry and what it counts.
+type webhookMetrics struct {
+	registry   *prometheus.Registry
+	admissions *prometheus.CounterVec
+	latency    *prometheus.HistogramVec
+	watchFails prometheus.Counter
+}
+
+func newWebhookMetrics(accounts *kube.ServiceAccounts, certificateEnd func() time.Time) *webhookMetrics {
+	m := &webhookMetrics{
+		registry: prometheus.NewRegistry(),
+		admissions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: ownNamespace, Name: "pod_admissions_total",
+			Help: "Admission reviews of pods, by outcome (mutated, untouched, degraded: admitted without what it should perhaps have got, refused, failed) and reason.",
+		}, []string{"outcome", "reason"}),
+		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: ownNamespace, Name: "pod_admission_duration_seconds", Help: "Time to answer an admission review, by outcome.",
+			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}, []string{"outcome"}),
+		watchFails: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: ownNamespace, Name: "serviceaccount_watch_failures_total", Help: "Lists and watches of service accounts that failed.",
+		}),
+	}
+	m.registry.MustRegister(
+		m.admissions, m.latency, m.watchFails,
+		gauge("serving_certificate_expiry_timestamp_seconds", "When the serving certificate ends; 0 while there is none.", func() float64 { return timestamp(certificateEnd()) }),
+		gauge("serviceaccounts", "Service accounts that are known.", func() float64 { all, _ := accounts.Len(); return float64(all) }),
+		gauge("serviceaccounts_annotated", "Those of them that have annotations which count.", func() float64 { _, annotated := accounts.Len(); return float64(annotated) }),
+		gauge("serviceaccounts_synced", "1 once all service accounts have been seen.", func() float64 { return truth(accounts.Synced()) }),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return m
+}
+
+func gauge(name, help string, value func() float64) prometheus.GaugeFunc {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: ownNamespace, Name: name, Help: help}, value)
+}
+
+func (m *webhookMetrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
+}
+
+// Reviewed makes it an irsa.Observer.
+func (m *webhookMetrics) Reviewed(outcome irsa.Outcome, reason irsa.Reason, took time.Duration) {
+	m.admissions.WithLabelValues(string(outcome), string(reason)).Inc()
+	m.latency.WithLabelValues(string(outcome)).Observe(took.Seconds())
+}

@@ -1,0 +1,12 @@
+// Package deploy holds the manifests that install eksauth in a cluster, for
+// kubectl and for the programs that install it themselves, as `eksauth local`
+// does. It imports nothing.
+package deploy
+
+import _ "embed"
+
+// Webhook is webhook.yaml: everything that the pod identity webhook needs in a
+// cluster, one YAML document for each object.
+//
+//go:embed webhook.yaml
+var Webhook []byte
