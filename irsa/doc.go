@@ -7,6 +7,7 @@
 // has never heard of survive. A [Handler] answers kube-apiserver's admission
 // reviews with it.
 //
-// It may import arn, the Kubernetes API types, the JSON reader that kube-apiserver
-// itself uses, and the standard library; never client-go.
+// It imports arn, the standard library, and go-json-experiment, the forerunner of
+// encoding/json/v2: it reads keys in exact case, as kube-apiserver does, and in
+// half the time.
 package irsa

@@ -2,18 +2,15 @@ package irsa
 
 import (
 	"context"
-	"encoding/json"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
-
-	admissionv1 "k8s.io/api/admission/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 )
 
 // Policy is what becomes of a pod whose service account cannot be looked up.
@@ -200,24 +197,43 @@ const (
 )
 
 func (h *Handler) answer(w http.ResponseWriter, req *request, d *decision) {
-	response := &admissionv1.AdmissionResponse{UID: types.UID(req.UID), Allowed: d.outcome != Refused}
-	if d.outcome == Refused {
-		response.Result = &metav1.Status{Status: metav1.StatusFailure, Code: http.StatusServiceUnavailable, Reason: metav1.StatusReasonServiceUnavailable, Message: d.refusal}
-	}
-	if d.mutation.Patch != nil {
-		jsonPatch := admissionv1.PatchTypeJSONPatch
-		response.PatchType, response.Patch = &jsonPatch, d.mutation.Patch
-	}
-	for _, warning := range d.mutation.Warnings[:min(len(d.mutation.Warnings), maxWarnings)] {
-		response.Warnings = append(response.Warnings, shorten(warning))
-	}
-	body, err := json.Marshal(admissionv1.AdmissionReview{TypeMeta: metav1.TypeMeta{APIVersion: apiVersion, Kind: kind}, Response: response})
-	if err != nil { // it holds nothing but texts
-		http.Error(w, "internal error", http.StatusInternalServerError)
-		return
-	}
+	body := appendAnswer(make([]byte, 0, 512+2*len(d.mutation.Patch)), req.UID, d)
 	w.Header().Set("Content-Type", "application/json")
-	w.Write(body) // who does not read it asks again
+	w.Header().Set("Content-Length", strconv.Itoa(len(body))) // or net/http sends it in chunks
+	w.Write(body)                                             // who does not read it asks again
+}
+
+// appendAnswer writes an AdmissionReview (admission.k8s.io/v1).
+func appendAnswer(b []byte, uid string, d *decision) []byte {
+	b = append(b, `{"kind":"`+kind+`","apiVersion":"`+apiVersion+`","response":{"uid":`...)
+	b = appendString(b, uid)
+	if d.outcome == Refused {
+		b = append(b, `,"allowed":false,"status":{"status":"Failure","reason":"ServiceUnavailable","code":503,"message":`...)
+		b = appendString(b, d.refusal)
+		return append(b, `}}}`...)
+	}
+	b = append(b, `,"allowed":true`...)
+	if d.mutation.Patch != nil {
+		b = append(b, `,"patchType":"JSONPatch","patch":"`...)
+		b = base64.StdEncoding.AppendEncode(b, d.mutation.Patch)
+		b = append(b, '"')
+	}
+	b = appendWarnings(b, d.mutation.Warnings)
+	return append(b, `}}`...)
+}
+
+func appendWarnings(b []byte, warnings []string) []byte {
+	if len(warnings) == 0 {
+		return b
+	}
+	b = append(b, `,"warnings":[`...)
+	for i, warning := range warnings[:min(len(warnings), maxWarnings)] {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendString(b, shorten(warning))
+	}
+	return append(b, ']')
 }
 
 func shorten(s string) string {
@@ -262,6 +278,9 @@ func (h *Handler) log(ctx context.Context, req *request, d *decision, took time.
 	if d.err != nil {
 		add("error", d.err.Error())
 	}
-	attrs = append(attrs, slog.Bool("dry_run", req.DryRun), slog.Float64("latency_ms", float64(took.Microseconds())/1000))
+	if req.DryRun {
+		attrs = append(attrs, slog.Bool("dry_run", true))
+	}
+	attrs = append(attrs, slog.Float64("latency_ms", float64(took.Microseconds())/1000))
 	h.config.Log.LogAttrs(ctx, level, "pod admission", attrs...)
 }

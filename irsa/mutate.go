@@ -155,20 +155,22 @@ func (w *work) container(at string, c *container) {
 		w.done = append(w.done, report)
 		return
 	}
-	var add [][]byte
+	env := elements{patch: &w.patch, at: at, name: "/env", exists: c.Env != nil}
 	for _, v := range w.variables {
 		if _, own := c.variable(v.name); own {
 			report.Kept = append(report.Kept, v.name)
 			continue
 		}
-		add = append(add, variableJSON(v.name, v.value))
+		env.variable(v.name, v.value)
 		report.Added = append(report.Added, v.name)
 	}
-	w.patch.extend(at+"/env", c.Env != nil, add)
+	env.close()
 	if w.needsMount(c) {
 		w.mounted = true
 		if !w.hasMount(c) {
-			w.patch.extend(at+"/volumeMounts", c.VolumeMounts != nil, [][]byte{mountJSON(w.injection.volume, w.mountPath)})
+			mounts := elements{patch: &w.patch, at: at, name: "/volumeMounts", exists: c.VolumeMounts != nil}
+			mounts.mount(w.injection.volume, w.mountPath)
+			mounts.close()
 			report.Added = append(report.Added, "mount")
 		}
 	}
@@ -220,7 +222,9 @@ func (w *work) volume() {
 	if slices.ContainsFunc(w.pod.Spec.Volumes, func(v volume) bool { return v.Name == w.injection.volume }) {
 		return
 	}
-	w.patch.extend("/spec/volumes", w.pod.Spec.Volumes != nil, [][]byte{volumeJSON(w.injection.volume, w.audience, w.expiration, w.file)})
+	volumes := elements{patch: &w.patch, at: "/spec", name: "/volumes", exists: w.pod.Spec.Volumes != nil}
+	volumes.tokenVolume(w.injection.volume, w.audience, w.expiration, w.file)
+	volumes.close()
 }
 
 // fsGroup lets the containers' user read the token where kubelet gives it to
@@ -230,27 +234,33 @@ func (w *work) fsGroup(gid int64) {
 	if gid == 0 || w.pod.isWindows() || c != nil && c.FSGroup != nil || !w.pod.runsAsNonRoot() {
 		return
 	}
-	value := strconv.AppendInt(nil, gid, 10)
+	value := strconv.FormatInt(gid, 10)
 	if c != nil {
-		w.patch.add("/spec/securityContext/fsGroup", value)
+		w.add("/spec/securityContext/fsGroup", value)
 		return
 	}
-	w.patch.add("/spec/securityContext", slices.Concat([]byte(`{"fsGroup":`), value, []byte{'}'}))
+	w.add("/spec/securityContext", `{"fsGroup":`+value+`}`)
+}
+
+// add puts value, which is JSON, at path.
+func (w *work) add(path, value string) {
+	w.patch.begin(path)
+	w.patch.raw(value)
+	w.patch.end()
 }
 
 // pointer escapes a key for a path (RFC 6901).
 var pointer = strings.NewReplacer("~", "~0", "/", "~1")
 
 func (w *work) label() {
-	if w.injection.label == "" || w.pod.Metadata.Labels[w.injection.label] == "enabled" {
-		return
+	labels := w.pod.Metadata.Labels
+	switch {
+	case w.injection.label == "" || labels[w.injection.label] == "enabled":
+	case labels == nil:
+		w.add("/metadata/labels", `{"`+w.injection.label+`":"enabled"}`)
+	default:
+		w.add("/metadata/labels/"+pointer.Replace(w.injection.label), `"enabled"`)
 	}
-	if w.pod.Metadata.Labels == nil {
-		value := append(appendString([]byte{'{'}, w.injection.label), `:"enabled"}`...)
-		w.patch.add("/metadata/labels", value)
-		return
-	}
-	w.patch.add("/metadata/labels/"+pointer.Replace(w.injection.label), []byte(`"enabled"`))
 }
 
 func (w *work) mutation() Mutation {

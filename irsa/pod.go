@@ -3,7 +3,8 @@ package irsa
 import (
 	"fmt"
 
-	sigsjson "sigs.k8s.io/json"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Pod is what counts of a pod. The rest of it is never read, so that it cannot
@@ -71,11 +72,14 @@ type volume struct {
 	} `json:"projected"`
 }
 
+// lastNameWins is how kube-apiserver reads two keys that are the same.
+var lastNameWins = jsontext.AllowDuplicateNames(true)
+
 // ParsePod reads a pod in JSON as kube-apiserver does: keys in exact case, the
 // last of two that are the same.
 func ParsePod(raw []byte) (*Pod, error) {
 	var pod Pod
-	if err := sigsjson.UnmarshalCaseSensitivePreserveInts(raw, &pod); err != nil {
+	if err := json.Unmarshal(raw, &pod, lastNameWins); err != nil {
 		return nil, fmt.Errorf("not a pod in JSON: %w", err)
 	}
 	return &pod, nil

@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"sync"
 
-	sigsjson "sigs.k8s.io/json"
+	"github.com/go-json-experiment/json"
 )
 
 const (
@@ -112,7 +112,7 @@ func (b *bodies) read(w http.ResponseWriter, r *http.Request) (*request, error) 
 // of the pod, and stay here.
 func parseReview(body []byte) (*request, error) {
 	var rv review
-	if err := sigsjson.UnmarshalCaseSensitivePreserveInts(body, &rv); err != nil {
+	if err := json.Unmarshal(body, &rv, lastNameWins); err != nil {
 		return nil, bad(http.StatusBadRequest, "the body is not an AdmissionReview in JSON")
 	}
 	switch {

@@ -50,7 +50,7 @@ func bench(bin string, callers, rounds int, each time.Duration) error {
 	if err != nil {
 		return err
 	}
-	if contenders[0].server, err = startServer(self, "-nothing", dir); err != nil {
+	if contenders[0].server, err = startServer(dir, self, "-nothing", dir); err != nil {
 		return err
 	}
 	defer contenders[0].server.stop()
@@ -58,7 +58,7 @@ func bench(bin string, callers, rounds int, each time.Duration) error {
 		api := newAPIServer(accounts)
 		defer api.Close()
 		begin := time.Now()
-		server, err := startServer(filepath.Join(bin, "eksauthd"), "webhook", "--address", "127.0.0.1", "--port", "0", "--metrics-port", "-1",
+		server, err := startServer(dir, filepath.Join(bin, "eksauthd"), "webhook", "--address", "127.0.0.1", "--port", "0", "--metrics-port", "-1",
 			"--kube-api", api.URL, "--tls-cert", filepath.Join(dir, "tls.crt"), "--tls-key", filepath.Join(dir, "tls.key"))
 		if err != nil {
 			return err

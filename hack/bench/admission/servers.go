@@ -2,10 +2,10 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -60,11 +60,16 @@ type server struct {
 	url string
 }
 
-// startServer waits until the process says ready.
-func startServer(path string, args ...string) (*server, error) {
+// startServer waits until the process says ready. Its log goes to a file, as it
+// would to a container's.
+func startServer(dir, path string, args ...string) (*server, error) {
 	s := &server{cmd: exec.Command(path, args...)}
-	var stderr bytes.Buffer
-	s.cmd.Stderr = &stderr
+	stderr, err := os.CreateTemp(dir, "log-")
+	if err != nil {
+		return nil, err
+	}
+	defer stderr.Close()
+	s.cmd.Stderr = stderr
 	stdout, err := s.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -77,11 +82,12 @@ func startServer(path string, args ...string) (*server, error) {
 			s.url = strings.Replace(url, "localhost", "127.0.0.1", 1)
 		}
 		if lines.Text() == "ready" {
-			s.cmd.Stderr = nil
 			return s, nil
 		}
 	}
-	return nil, fmt.Errorf("%s ended before it was ready: %v\n%s", path, s.cmd.Wait(), stderr.String())
+	ended := s.cmd.Wait()
+	log, err := os.ReadFile(stderr.Name())
+	return nil, errors.Join(fmt.Errorf("%s ended before it was ready: %w\n%s", path, ended, log), err)
 }
 
 func (s *server) stop() {
