@@ -18,12 +18,14 @@ func newRoot(stdio cli.IO) *cobra.Command {
 		Short: "EKS authentication for clusters",
 		Long: `eksauthd is the EKS authentication of a Kubernetes cluster that you run yourself:
 IAM users and roles sign in with EKS tokens and aws-auth, and pods become the IAM
-roles that their service accounts are annotated with.`,
+roles that their service accounts are annotated with, by the tokens of its OIDC
+issuer.`,
 		Example: `  eksauthd init --config config.yaml             # before kube-apiserver starts
   eksauthd authenticator --config config.yaml    # answers it: who made this token?
   eksauthd webhook --namespace eksauth           # answers it: what does this pod get?
+  eksauthd issuer init --dir ./issuer --issuer https://oidc.example.com/dev   # its keys and their rotation`,
 	}
-	root.AddCommand(p.newAuthenticator(), p.newWebhook(), p.newInit(), cli.NewVersion("eksauthd"))
+	root.AddCommand(p.newAuthenticator(), p.newWebhook(), p.newInit(), p.newIssuer(), cli.NewVersion("eksauthd"))
 	return root
 }
 

@@ -39,6 +39,12 @@ type Config struct {
 	// ServiceAccountIssuer is the "iss" of service-account tokens, an https URL.
 	ServiceAccountIssuer string
 
+	// ServiceAccountFlags take the place of ServiceAccountIssuer, APIAudiences and
+	// the control plane's own key pair: kube-apiserver's flags for an issuer that
+	// somebody else keeps, as eksauthd issuer flags prints them. Paths in them are
+	// absolute.
+	ServiceAccountFlags []string
+
 	// NoSync has etcd not wait for the disk: a start on a busy disk takes a fifth
 	// of the time, and a crash of the machine may cost the data. Nothing is lost
 	// when only processes die. For tests, and for what is thrown away.

@@ -1,6 +1,7 @@
 package controlplane
 
 import (
+	"cmp"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -46,10 +47,6 @@ func etcdArgs(c Config, l layout) []string {
 }
 
 func apiServerArgs(c Config, l layout, port int) []string {
-	issuer := c.ServiceAccountIssuer
-	if issuer == "" {
-		issuer = defaultIssuer
-	}
 	pki := func(file string) string { return filepath.Join(l.pki(), file) }
 	args := []string{
 		"--etcd-servers=unix://" + clientSocket,
@@ -63,11 +60,9 @@ func apiServerArgs(c Config, l layout, port int) []string {
 		"--tls-private-key-file=" + pki("apiserver.key"),
 		"--client-ca-file=" + pki("ca.crt"),
 
-		"--authorization-mode=RBAC",
-		"--service-account-issuer=" + issuer,
-		"--service-account-signing-key-file=" + pki(signingKeyName+".key"),
-		"--service-account-key-file=" + pki(signingKeyName+".pub"),
-
+		// A kubelet that joins may do what concerns its own node and pods, and no more.
+		"--authorization-mode=Node,RBAC",
+		"--enable-admission-plugins=NodeRestriction",
 		"--service-cluster-ip-range=" + serviceCIDR,
 		// The Service "kubernetes" gets no endpoints: they may not be loopback.
 		"--endpoint-reconciler-type=none",
@@ -77,9 +72,7 @@ func apiServerArgs(c Config, l layout, port int) []string {
 		// a minute.
 		"--shutdown-watch-termination-grace-period=1s",
 	}
-	if len(c.APIAudiences) > 0 {
-		args = append(args, "--api-audiences="+strings.Join(c.APIAudiences, ","))
-	}
+	args = append(args, serviceAccountFlags(c, pki)...)
 	if c.AuthenticatorKubeconfig != "" {
 		args = append(args,
 			"--authentication-token-webhook-config-file="+c.AuthenticatorKubeconfig,
@@ -89,4 +82,19 @@ func apiServerArgs(c Config, l layout, port int) []string {
 		}
 	}
 	return args
+}
+
+func serviceAccountFlags(c Config, pki func(file string) string) []string {
+	if len(c.ServiceAccountFlags) > 0 {
+		return c.ServiceAccountFlags
+	}
+	flags := []string{
+		"--service-account-issuer=" + cmp.Or(c.ServiceAccountIssuer, defaultIssuer),
+		"--service-account-signing-key-file=" + pki(signingKeyName+".key"),
+		"--service-account-key-file=" + pki(signingKeyName+".pub"),
+	}
+	if len(c.APIAudiences) > 0 {
+		flags = append(flags, "--api-audiences="+strings.Join(c.APIAudiences, ","))
+	}
+	return flags
 }

@@ -20,7 +20,8 @@ func TestFlags(t *testing.T) {
 	for _, want := range []string{
 		"--secure-port=1234",
 		"--bind-address=127.0.0.1",
-		"--authorization-mode=RBAC",
+		"--authorization-mode=Node,RBAC",
+		"--enable-admission-plugins=NodeRestriction",
 		"--client-ca-file=/data/pki/ca.crt",
 		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
 		"--service-account-signing-key-file=/data/pki/service-account.key",
@@ -51,6 +52,20 @@ func TestFlags(t *testing.T) {
 		if !slices.Contains(full, want) {
 			t.Errorf("no %s in %q", want, full)
 		}
+	}
+
+	foreign := apiServerArgs(Config{
+		ServiceAccountFlags: []string{"--service-account-issuer=https://other.example", "--service-account-key-file=/other.pem"},
+		APIAudiences:        []string{"not-this"}, ServiceAccountIssuer: "https://not-this.example",
+	}, l, 1234)
+	var about []string
+	for _, flag := range foreign {
+		if strings.HasPrefix(flag, "--service-account-") || strings.HasPrefix(flag, "--api-audiences") {
+			about = append(about, flag)
+		}
+	}
+	if want := []string{"--service-account-issuer=https://other.example", "--service-account-key-file=/other.pem"}; !slices.Equal(about, want) {
+		t.Errorf("%q, want only %q", about, want)
 	}
 
 	const noSync = "--unsafe-no-fsync"
