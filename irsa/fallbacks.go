@@ -52,7 +52,7 @@ func ParseFallbacks(config string) (*Fallbacks, []error) {
 
 func readFallback(key string, raw json.RawMessage) (ServiceAccount, error) {
 	namespace, name, ok := strings.Cut(key, "/")
-	if !ok || namespace == "" || name == "" || strings.Contains(name, "/") {
+	if !ok || namespace != "*" && !isName(namespace) || !isName(name) {
 		return ServiceAccount{}, fmt.Errorf("the key is not NAMESPACE/NAME or */NAME")
 	}
 	decoder := json.NewDecoder(strings.NewReader(string(raw)))
@@ -72,6 +72,14 @@ func readFallback(key string, raw json.RawMessage) (ServiceAccount, error) {
 		account.TokenExpiration = strconv.FormatInt(v.TokenExpiration, 10)
 	}
 	return account, nil
+}
+
+// isName reports whether an object of Kubernetes can have this name; a key of any
+// other would never match.
+func isName(s string) bool {
+	return s != "" && strings.Trim(s, "-.") == s && !strings.ContainsFunc(s, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '-' || r == '.')
+	})
 }
 
 // Len is how many entries there are.

@@ -129,6 +129,9 @@ func (h *Handler) decide(ctx context.Context, req *request) decision {
 	if !pod.isWhole() {
 		return h.unknown(req, Unreadable, errors.New("the review has no pod, or the pod no metadata or spec"))
 	}
+	if pod.isMirror() || req.isDebugging() && !h.config.Settings.hasToken(pod) {
+		return decision{outcome: Untouched}
+	}
 	grant, err := h.grant(ctx, req.Namespace, pod.ServiceAccountName())
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -147,7 +150,7 @@ func (h *Handler) decide(ctx context.Context, req *request) decision {
 	}
 	switch {
 	case d.mutation.Means != Nothing:
-	case len(d.mutation.Warnings) > 0:
+	case len(d.mutation.Containers) == 0 && len(d.mutation.Warnings) > 0:
 		d.outcome, d.reason = Degraded, Unusable
 	default:
 		d.outcome = Untouched
@@ -156,18 +159,20 @@ func (h *Handler) decide(ctx context.Context, req *request) decision {
 }
 
 // grant is what the service account's annotations say, or what stands in for
-// them.
+// them. EKS Pod Identity needs no annotation, so that it does without those that
+// cannot be looked up.
 func (h *Handler) grant(ctx context.Context, namespace, name string) (Grant, error) {
+	identity := h.config.Identities().Has(namespace, name)
 	account, err := h.config.Accounts.Lookup(ctx, namespace, name)
-	if err != nil {
+	if err != nil && !identity {
 		return Grant{}, err
 	}
 	if account.RoleARN == "" {
 		if other, ok := h.config.Fallbacks().For(namespace, name); ok {
-			account = other
+			account = account.or(other)
 		}
 	}
-	return Grant{ServiceAccount: account, PodIdentity: h.config.Identities().Has(namespace, name)}, nil
+	return Grant{ServiceAccount: account, PodIdentity: identity}, nil
 }
 
 // unknown is what becomes of a pod of which it cannot be known what it should

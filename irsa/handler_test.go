@@ -225,7 +225,6 @@ func TestRefusesWhatIsNoReview(t *testing.T) {
 		"no uid":             {"POST", "application/json", strings.Replace(creation(""), `"u1"`, `""`, 1), 400},
 		"no request":         {"POST", "application/json", `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1"}`, 400},
 		"too long":           {"POST", "application/json", creation(strings.Repeat(" ", maxBody)), 413},
-		"not what it says":   {"POST", "application/json", strings.Replace(creation(""), `"containers":[`, `"containers":"hunter2","x":[`, 1), 400},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(Config{Accounts: lookup(annotated)})

@@ -62,6 +62,20 @@ type injection struct {
 
 type setting struct{ name, value string }
 
+// isOwn reports whether the container has the variable itself. Of the two that
+// say the region, one is as good as both: the other one would change it for
+// those who read that first.
+func (v setting) isOwn(c *container) bool {
+	names := []string{v.name}
+	if v.name == envRegion || v.name == envDefaultRegion {
+		names = []string{envRegion, envDefaultRegion}
+	}
+	return slices.ContainsFunc(names, func(name string) bool {
+		_, own := c.variable(name)
+		return own
+	})
+}
+
 // injection decides what the grant comes to for this pod; nil for nothing.
 func (s *Settings) injection(pod *Pod, g Grant) *injection {
 	in := &injection{}
@@ -111,6 +125,9 @@ func (in *injection) set(name, value string) {
 }
 
 func (in *injection) warn(parts ...string) {
+	if len(in.warnings) >= maxWarnings {
+		return
+	}
 	in.warnings = append(in.warnings, strings.Join(parts, ""))
 }
 
@@ -136,7 +153,7 @@ func (s *Settings) region(in *injection, g Grant) {
 			in.warn(s.name(annotationRegionalSTS), " is ", quote(v), ", neither true nor false")
 		}
 	}
-	if regional && !g.PodIdentity {
+	if regional {
 		in.set(envRegionalSTS, "regional")
 	}
 	if s.Region != "" {

@@ -17,7 +17,8 @@ type Mutation struct {
 	Means    Means
 	// RoleARN is what AWS_ROLE_ARN is, where that is the means.
 	RoleARN string
-	// Containers are those that the grant reaches, in the pod's order.
+	// Containers are those that the pod, or the debugger's request, has, in its
+	// order. If all are skipped, Means is Nothing.
 	Containers []Container
 }
 
@@ -39,7 +40,7 @@ func (s Settings) Mutate(pod *Pod, g Grant) Mutation {
 }
 
 func (s *Settings) mutate(pod *Pod, g Grant) Mutation {
-	if !pod.isWhole() {
+	if !pod.isWhole() || pod.isMirror() {
 		return Mutation{}
 	}
 	in := s.injection(pod, g)
@@ -47,9 +48,10 @@ func (s *Settings) mutate(pod *Pod, g Grant) Mutation {
 		return Mutation{}
 	}
 	w := s.newWork(pod, in)
-	if in.means == Nothing || !w.volumeIsFree() {
+	if in.means == Nothing {
 		return Mutation{Warnings: in.warnings}
 	}
+	w.foreignVolume()
 	w.containers("/spec/initContainers/", pod.Spec.InitContainers)
 	w.containers("/spec/containers/", pod.Spec.Containers)
 	w.unknownSkips()
@@ -95,6 +97,14 @@ func (s *Settings) mutateEphemeral(pod, old *Pod, g Grant) Mutation {
 	return w.mutation()
 }
 
+// hasToken reports whether the pod has a volume that this webhook may have added.
+func (s *Settings) hasToken(pod *Pod) bool {
+	return slices.ContainsFunc(pod.Spec.Volumes, func(v volume) bool {
+		return v.Name == volumeName && v.holdsToken(tokenFile) ||
+			v.Name == s.ContainerCredentials.VolumeName && v.holdsToken(s.ContainerCredentials.TokenPath)
+	})
+}
+
 // work is one mutation in the making.
 type work struct {
 	*injection
@@ -126,17 +136,15 @@ func (s *Settings) newWork(pod *Pod, in *injection) *work {
 	return w
 }
 
-// volumeIsFree reports whether the volume can be added or is the right one
-// already. Without it the variables would lead nowhere.
-func (w *work) volumeIsFree() bool {
+// foreignVolume warns of a volume of our name that has no token. It stays, and the
+// SDK will say that there is no such file: without the variables it would go on to
+// the node's credentials.
+func (w *work) foreignVolume() {
 	for i := range w.pod.Spec.Volumes {
-		v := &w.pod.Spec.Volumes[i]
-		if v.Name == w.injection.volume && !v.holdsToken(w.file) {
-			w.warn("the pod has a volume ", quote(v.Name), " of its own, which is no service account's token in a file ", quote(w.file), "; it gets no credentials")
-			return false
+		if v := &w.pod.Spec.Volumes[i]; v.Name == w.injection.volume && !v.holdsToken(w.file) {
+			w.warn("the pod has a volume ", quote(v.Name), " of its own, which has no service account's token in a file ", quote(w.file))
 		}
 	}
-	return true
 }
 
 func (w *work) containers(at string, list []*container) {
@@ -157,7 +165,7 @@ func (w *work) container(at string, c *container) {
 	}
 	env := elements{patch: &w.patch, at: at, name: "/env", exists: c.Env != nil}
 	for _, v := range w.variables {
-		if _, own := c.variable(v.name); own {
+		if v.isOwn(c) {
 			report.Kept = append(report.Kept, v.name)
 			continue
 		}
@@ -191,6 +199,12 @@ func (w *work) needsMount(c *container) bool {
 	for _, m := range c.VolumeMounts {
 		if samePath(m.MountPath, w.mountPath) && m.Name != w.injection.volume {
 			w.warn("container ", quote(c.Name), " mounts ", quote(m.Name), " where its token would be: ", quote(m.MountPath))
+			return false
+		}
+	}
+	for _, d := range c.VolumeDevices {
+		if samePath(d.DevicePath, w.mountPath) {
+			w.warn("container ", quote(c.Name), " has the device ", quote(d.Name), " where its token would be: ", quote(d.DevicePath))
 			return false
 		}
 	}
@@ -264,5 +278,8 @@ func (w *work) label() {
 }
 
 func (w *work) mutation() Mutation {
+	if !slices.ContainsFunc(w.done, func(c Container) bool { return !c.Skipped }) {
+		return Mutation{Warnings: w.warnings, Containers: w.done}
+	}
 	return Mutation{Patch: w.patch.bytes(), Warnings: w.warnings, Means: w.means, RoleARN: w.role, Containers: w.done}
 }

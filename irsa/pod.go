@@ -46,6 +46,7 @@ type container struct {
 	Name            string           `json:"name"`
 	Env             []variable       `json:"env"`
 	VolumeMounts    []mount          `json:"volumeMounts"`
+	VolumeDevices   []device         `json:"volumeDevices"`
 	SecurityContext *securityContext `json:"securityContext"`
 }
 
@@ -58,6 +59,12 @@ type variable struct {
 type mount struct {
 	Name      string `json:"name"`
 	MountPath string `json:"mountPath"`
+}
+
+// device takes a path that no mount may have.
+type device struct {
+	Name       string `json:"name"`
+	DevicePath string `json:"devicePath"`
 }
 
 type volume struct {
@@ -87,6 +94,13 @@ func ParsePod(raw []byte) (*Pod, error) {
 
 // isWhole reports whether it has what every pod has.
 func (p *Pod) isWhole() bool { return p != nil && p.Metadata != nil && p.Spec != nil }
+
+// isMirror reports whether a kubelet made the pod to show one that it runs from a
+// file. kube-apiserver refuses one that has a service account's token.
+func (p *Pod) isMirror() bool {
+	_, ok := p.Metadata.Annotations["kubernetes.io/config.mirror"]
+	return ok
+}
 
 // ServiceAccountName is the name of the pod's service account.
 func (p *Pod) ServiceAccountName() string {

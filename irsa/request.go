@@ -30,6 +30,13 @@ type review struct {
 }
 
 type request struct {
+	envelope
+	Object    *Pod `json:"object"`
+	OldObject *Pod `json:"oldObject"`
+}
+
+// envelope is what any request has, whatever its objects are.
+type envelope struct {
 	UID         string `json:"uid"`
 	Operation   string `json:"operation"`
 	SubResource string `json:"subResource"`
@@ -40,20 +47,18 @@ type request struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
 	DryRun    bool   `json:"dryRun"`
-	Object    *Pod   `json:"object"`
-	OldObject *Pod   `json:"oldObject"`
 }
 
 // concerns a pod that is created, or one that gets an ephemeral container.
-func (r *request) isCreation() bool {
+func (r *envelope) isCreation() bool {
 	return r.isPod() && r.Operation == "CREATE" && r.SubResource == ""
 }
 
-func (r *request) isDebugging() bool {
+func (r *envelope) isDebugging() bool {
 	return r.isPod() && r.Operation == "UPDATE" && r.SubResource == "ephemeralcontainers"
 }
 
-func (r *request) isPod() bool { return r.Resource.Group == "" && r.Resource.Resource == "pods" }
+func (r *envelope) isPod() bool { return r.Resource.Group == "" && r.Resource.Resource == "pods" }
 
 // badRequest is a request that is no review, and how to answer it.
 type badRequest struct {
@@ -112,7 +117,7 @@ func (b *bodies) read(w http.ResponseWriter, r *http.Request) (*request, error) 
 // of the pod, and stay here.
 func parseReview(body []byte) (*request, error) {
 	var rv review
-	if err := json.Unmarshal(body, &rv, lastNameWins); err != nil {
+	if err := json.Unmarshal(body, &rv, lastNameWins); err != nil && !readEnvelope(body, &rv) {
 		return nil, bad(http.StatusBadRequest, "the body is not an AdmissionReview in JSON")
 	}
 	switch {
@@ -124,4 +129,23 @@ func parseReview(body []byte) (*request, error) {
 		return nil, bad(http.StatusBadRequest, "the review has no request, or the request no uid")
 	}
 	return rv.Request, nil
+}
+
+// readEnvelope reads a review whose objects cannot be read, because they are none
+// of ours, or because their fields are not what they should be. There are no
+// objects in it then.
+func readEnvelope(body []byte, rv *review) bool {
+	var bare struct {
+		APIVersion string    `json:"apiVersion"`
+		Kind       string    `json:"kind"`
+		Request    *envelope `json:"request"`
+	}
+	if json.Unmarshal(body, &bare, lastNameWins) != nil {
+		return false
+	}
+	*rv = review{APIVersion: bare.APIVersion, Kind: bare.Kind}
+	if bare.Request != nil {
+		rv.Request = &request{envelope: *bare.Request}
+	}
+	return true
 }

@@ -1,6 +1,7 @@
 package irsa
 
 import (
+	"cmp"
 	"context"
 	"errors"
 )
@@ -35,6 +36,16 @@ func FromAnnotations(prefix string, annotations map[string]string) ServiceAccoun
 		Audience:        annotations[prefix+"/"+annotationAudience],
 		TokenExpiration: annotations[prefix+"/"+annotationExpiration],
 		RegionalSTS:     annotations[prefix+"/"+annotationRegionalSTS],
+	}
+}
+
+// or fills in what the annotations leave open.
+func (a ServiceAccount) or(b ServiceAccount) ServiceAccount {
+	return ServiceAccount{
+		RoleARN:         cmp.Or(a.RoleARN, b.RoleARN),
+		Audience:        cmp.Or(a.Audience, b.Audience),
+		TokenExpiration: cmp.Or(a.TokenExpiration, b.TokenExpiration),
+		RegionalSTS:     cmp.Or(a.RegionalSTS, b.RegionalSTS),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 	"path"
 	"strings"
 	"time"
@@ -105,21 +106,29 @@ func (s Settings) Validate() error {
 			faults = append(faults, fmt.Errorf(format, args...))
 		}
 	}
-	add(strings.Trim(s.AnnotationPrefix, "abcdefghijklmnopqrstuvwxyz0123456789.-") != "", "the annotation prefix %q is not a DNS name", s.AnnotationPrefix)
+	add(!isName(s.AnnotationPrefix), "the annotation prefix %q is not a DNS name", s.AnnotationPrefix)
 	for _, audience := range append([]string{s.Audience, s.ContainerCredentials.Audience}, s.KnownAudiences...) {
 		add(!injectable(audience) || audience == "", "the audience %.60q cannot be used", audience)
 	}
 	add(s.Expiration < minExpiration*time.Second || s.Expiration > maxExpiration*time.Second,
 		"the tokens' expiration is %s; Kubernetes takes %s to %s", s.Expiration, minExpiration*time.Second, maxExpiration*time.Second)
 	for _, p := range []string{s.MountPath, s.ContainerCredentials.MountPath} {
-		add(!path.IsAbs(p) || strings.Contains(p, ":"), "the mount path %.60q is not an absolute path without a colon", p)
+		add(!path.IsAbs(p) || path.Clean(p) == "/" || !injectable(p) || strings.ContainsAny(p, ":$"), "the mount path %.60q is not the absolute path of a directory without a colon or a dollar sign", p)
 	}
+	add(s.Region != "" && !isName(s.Region), "the region %.60q is none", s.Region)
+	uri, err := url.Parse(s.ContainerCredentials.FullURI)
+	add(err != nil || uri.Host == "" || uri.Scheme != "http" && uri.Scheme != "https" || strings.Contains(s.ContainerCredentials.FullURI, "$"), "the agent's URL %.60q is none", s.ContainerCredentials.FullURI)
 	add(s.MountPath == s.ContainerCredentials.MountPath, "both kinds of token have the mount path %.60q", s.MountPath)
-	add(strings.ContainsAny(s.ContainerCredentials.TokenPath, `/\`), "the token's file name %.60q is a path", s.ContainerCredentials.TokenPath)
+	add(!isFileName(s.ContainerCredentials.TokenPath), "the token's file name %.60q is not that of a file", s.ContainerCredentials.TokenPath)
+	add(!isName(s.ContainerCredentials.VolumeName) || strings.Contains(s.ContainerCredentials.VolumeName, "."), "the volume name %.60q is not one for Kubernetes", s.ContainerCredentials.VolumeName)
 	add(s.ContainerCredentials.VolumeName == volumeName, "both kinds of token have the volume %q", volumeName)
 	add(s.AccountID != "" && !arn.IsAccountID(s.AccountID), "the account %.60q is not twelve digits", s.AccountID)
 	_, known := arn.PartitionByID(s.Partition)
 	add(!known, "AWS has no partition %.60q", s.Partition)
 	add(s.FSGroup < 0, "the fsGroup %d is negative", s.FSGroup)
 	return errors.Join(faults...)
+}
+
+func isFileName(s string) bool {
+	return !strings.HasPrefix(s, "..") && s != "." && injectable(s) && !strings.ContainsAny(s, `/\:$`)
 }

@@ -121,23 +121,35 @@ func (r *Rotator) manager(config *rest.Config) (manager.Manager, error) {
 	})
 }
 
-// logger lets through what goes wrong: what goes right, controller-runtime tells
-// at length.
-func (r *Rotator) logger() logr.Logger { return logr.FromSlogHandler(atLeastWarn{r.Log.Handler()}) }
+// logger is for controller-runtime and cert-controller.
+func (r *Rotator) logger() logr.Logger { return logr.FromSlogHandler(quieter{r.Log.Handler()}) }
 
-// atLeastWarn is a handler without what is less than a warning.
-type atLeastWarn struct{ slog.Handler }
+// quieter is a handler for those who tell at length what goes right, with a stack
+// trace for what goes wrong, and call an error what they will try again at once:
+// two replicas that fill the Secret together, for example. What stays wrong shows
+// in readiness and in the metric of the certificate's end.
+type quieter struct{ slog.Handler }
 
-func (h atLeastWarn) Enabled(ctx context.Context, level slog.Level) bool {
+func (h quieter) Enabled(ctx context.Context, level slog.Level) bool {
 	return level >= slog.LevelWarn && h.Handler.Enabled(ctx, level)
 }
 
-func (h atLeastWarn) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return atLeastWarn{h.Handler.WithAttrs(attrs)}
+func (h quieter) Handle(ctx context.Context, r slog.Record) error {
+	short := slog.NewRecord(r.Time, slog.LevelWarn, "webhook certificates: "+r.Message, r.PC)
+	r.Attrs(func(a slog.Attr) bool {
+		if err, ok := a.Value.Any().(error); ok {
+			a.Value = slog.StringValue(err.Error())
+		}
+		short.AddAttrs(a)
+		return true
+	})
+	return h.Handler.Handle(ctx, short)
 }
-func (h atLeastWarn) WithGroup(name string) slog.Handler {
-	return atLeastWarn{h.Handler.WithGroup(name)}
+
+func (h quieter) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return quieter{h.Handler.WithAttrs(attrs)}
 }
+func (h quieter) WithGroup(name string) slog.Handler { return quieter{h.Handler.WithGroup(name)} }
 
 // write puts the pair where it is served from, the key first. A Secret that has
 // none yet is about to get it.

@@ -302,6 +302,16 @@ func TestPodWebhookInACluster(t *testing.T) {
 		})
 	})
 
+	// The API server refuses a mirror pod that has a service account's token.
+	t.Run("a static pod's mirror", func(t *testing.T) {
+		c := &cluster{t, c.plane, c.kubectl, c.home}
+		c.must("", "annotate", "serviceaccount", "-n", "apps", "default", "eks.amazonaws.com/role-arn="+appRole)
+		pod, _ := c.admitted("apps", "apiVersion: v1\nkind: Pod\nmetadata: {name: mirror, annotations: {kubernetes.io/config.mirror: x}}\nspec: {nodeName: node-1, containers: [{name: app, image: app}]}\n")
+		if len(pod.Spec.Volumes) != 0 || len(pod.Spec.Containers[0].Env) != 0 {
+			t.Errorf("%+v", pod.Spec)
+		}
+	})
+
 	t.Run("a new authority", func(t *testing.T) {
 		c := &cluster{t, c.plane, c.kubectl, c.home}
 		before := c.caBundles()[0]
