@@ -202,7 +202,10 @@ const (
 )
 
 func (h *Handler) answer(w http.ResponseWriter, req *request, d *decision) {
-	body := appendAnswer(make([]byte, 0, 512+2*len(d.mutation.Patch)), req.UID, d)
+	buffer := h.bodies.get()
+	defer h.bodies.put(buffer)
+	buffer.Grow(512 + 2*len(d.mutation.Patch))
+	body := appendAnswer(buffer.AvailableBuffer(), req.UID, d)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body))) // or net/http sends it in chunks
 	w.Write(body)                                             // who does not read it asks again

@@ -78,7 +78,7 @@ func (v setting) isOwn(c *container) bool {
 
 // injection decides what the grant comes to for this pod; nil for nothing.
 func (s *Settings) injection(pod *Pod, g Grant) *injection {
-	in := &injection{}
+	in := &injection{variables: make([]setting, 0, 5)}
 	if g.PodIdentity {
 		s.podIdentity(in, pod, g)
 		return in

@@ -121,7 +121,10 @@ type work struct {
 const maxSkips = 1000
 
 func (s *Settings) newWork(pod *Pod, in *injection) *work {
-	w := &work{injection: in, pod: pod, skipKey: s.name(annotationSkipContainers)}
+	w := &work{
+		injection: in, pod: pod, skipKey: s.name(annotationSkipContainers),
+		done: make([]Container, 0, len(pod.Spec.InitContainers)+len(pod.Spec.Containers)),
+	}
 	list := pod.Metadata.Annotations[w.skipKey]
 	for name := range strings.SplitSeq(list, ",") {
 		name = strings.TrimSpace(name)
@@ -156,7 +159,7 @@ func (w *work) containers(at string, list []*container) {
 }
 
 func (w *work) container(at string, c *container) {
-	report := Container{Name: c.Name}
+	report := Container{Name: c.Name, Added: make([]string, 0, len(w.variables)+1)}
 	if _, skipped := w.skip[c.Name]; skipped {
 		w.skip[c.Name] = true
 		report.Skipped = true
