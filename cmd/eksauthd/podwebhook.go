@@ -60,6 +60,9 @@ func (p *program) webhook(ctx context.Context, f *webhookFlags) error {
 	}
 	url := f.url(listener.Addr().(*net.TCPAddr).Port)
 	w.log.Info("serving", "url", url, "annotations", f.settings.AnnotationPrefix, "version", cli.Version())
+	if plain != nil {
+		w.log.Info("serving /metrics, /healthz and /readyz", "address", plain.Addr())
+	}
 	if _, err := fmt.Fprintln(p.Out, "serving", url); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -332,9 +333,34 @@ func TestPodWebhookInACluster(t *testing.T) {
 		}
 	})
 
+	_, rest, _ := strings.Cut(w.stderr.String(), "address=127.0.0.1:")
+	port, _, _ := strings.Cut(rest, "\n")
+	metrics := httpGet(t, "http://127.0.0.1:"+port+"/metrics")
+	for _, want := range []string{`eksauth_pod_admissions_total{outcome="mutated",reason=""} `, `eksauth_serviceaccounts_synced 1`, `eksauth_serving_certificate_expiry_timestamp_seconds 1.`, `eksauth_pod_admission_duration_seconds_count{outcome="mutated"}`} {
+		if !strings.Contains(metrics, "\n"+want) {
+			t.Errorf("/metrics lacks %s\n%s", want, grep(metrics, "^eksauth"))
+		}
+	}
+	if ready := httpGet(t, "http://127.0.0.1:"+port+"/readyz"); ready != "ok" {
+		t.Errorf("/readyz: %s", ready)
+	}
 	if wrong := grep(w.stderr.String(), "level=ERROR|forbidden"); wrong != "" {
 		t.Errorf("the manifest does not give all rights, or something went wrong:\n%s", wrong)
 	}
+}
+
+func httpGet(t *testing.T, url string) string {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 func tokenOf(t *testing.T, pod corev1.Pod) *corev1.ServiceAccountTokenProjection {
