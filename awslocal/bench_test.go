@@ -25,7 +25,7 @@ func BenchmarkGetCallerIdentity(b *testing.B) {
 	}
 	apply(b, store, w)
 	ada := credentialsOf(b, store, adaARN)
-	server := &http.Server{Handler: NewServer(store, nil, time.Now, discard())}
+	server := &http.Server{Handler: NewServer(Config{Store: store, Now: time.Now, Log: discard()})}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)

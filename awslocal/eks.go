@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/eksauth/eksauth/iam"
 	"github.com/eksauth/eksauth/sts"
 )
 
@@ -20,8 +21,9 @@ import (
 // ListClusters, of the caller's account in the region that the request is
 // signed for.
 //
-// Every principal of the account may call both. AWS would ask their identity
-// policies, which this package does not have yet.
+// Every principal of the account may call both, unless the policy of its session
+// leaves that out. AWS would ask their identity policies too, which this package
+// does not have yet.
 type eksHandler struct {
 	auth  *sts.Authenticator
 	store *Store
@@ -38,6 +40,7 @@ type eksRequest struct {
 	cluster   string // of DescribeCluster
 	query     url.Values
 	caller    sts.Caller // set once the signature is verified
+	facts     iam.Context
 }
 
 // serve answers a request for a cleaned path at or below /clusters.
@@ -75,6 +78,7 @@ func (h *eksHandler) answer(w http.ResponseWriter, r *http.Request, q *eksReques
 	if q.caller, err = h.auth.Authenticate(r, body, "eks"); err != nil {
 		return nil, err
 	}
+	q.facts = q.caller.Context(r, h.auth.Now())
 	name, below := strings.CutPrefix(path, "/clusters/")
 	switch {
 	case r.Method == http.MethodGet && !below:
@@ -119,7 +123,31 @@ type (
 	}
 )
 
+// permit asks the policy of the caller's session.
+//
+// Source: "Actions, resources, and condition keys for Amazon Elastic Kubernetes
+// Service" in the service authorization reference.
+func (q *eksRequest) permit(resource string) error {
+	action := "eks:" + q.operation
+	decision := q.caller.SessionPermits(action, resource, q.facts)
+	if decision.Allowed() {
+		return nil
+	}
+	why := "because no session policy allows the " + action + " action"
+	if decision.Effect == iam.Deny {
+		why = "with an explicit deny in a session policy"
+	}
+	return &sts.Error{
+		Code: "AccessDenied", Status: http.StatusForbidden, Reason: decision.String(),
+		Message: fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s %s", q.caller.Identity.Principal, action, clip(resource), why),
+	}
+}
+
 func (h *eksHandler) describeCluster(q *eksRequest) (any, error) {
+	who := q.caller.Identity.Principal
+	if err := q.permit(clusterARN(who.Partition, q.caller.Region, who.AccountID, q.cluster).String()); err != nil {
+		return nil, err
+	}
 	c, err := h.store.describeCluster(q.caller.Identity.AccountID, q.caller.Region, q.cluster)
 	if errors.Is(err, sts.ErrNotFound) {
 		return nil, &sts.Error{
@@ -151,6 +179,9 @@ func (h *eksHandler) describeCluster(q *eksRequest) (any, error) {
 const maxResults = 100
 
 func (h *eksHandler) listClusters(q *eksRequest) (any, error) {
+	if err := q.permit("*"); err != nil {
+		return nil, err
+	}
 	limit := maxResults
 	if s := q.query.Get("maxResults"); s != "" {
 		n, err := strconv.Atoi(s)

@@ -109,7 +109,7 @@ func serveTokens(t testing.TB, store *Store, tokens sts.Tokens) *service {
 	t.Helper()
 	s := &service{store: store, log: &lockedBuffer{}}
 	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	s.server = httptest.NewServer(NewServer(store, tokens, s.now, log))
+	s.server = httptest.NewServer(NewServer(Config{Store: store, Tokens: tokens, Now: s.now, Log: log}))
 	t.Cleanup(s.server.Close)
 	s.url = s.server.URL
 	return s

@@ -25,18 +25,29 @@ type Server struct {
 	log *slog.Logger
 }
 
-// NewServer serves the store. tokens verifies the tokens of web identities; if it
-// is nil, there is no AssumeRoleWithWebIdentity. now is the clock by which
-// signatures and sessions expire; log gets a line for each request.
-func NewServer(store *Store, tokens sts.Tokens, now func() time.Time, log *slog.Logger) *Server {
-	auth := &sts.Authenticator{Directory: store, Sessions: store.Sessions(), Now: now}
+// Config is what a Server is made of. Store, Now and Log are needed.
+type Config struct {
+	Store *Store
+	// Tokens verifies the tokens of web identities. If it is nil, there is no
+	// AssumeRoleWithWebIdentity.
+	Tokens sts.Tokens
+	Now    func() time.Time // by which signatures and sessions expire
+	Log    *slog.Logger     // gets a line for each request
+	// MaxSession, if it is not 0, is when sessions end, however long was asked
+	// for; see sts.Handler.
+	MaxSession time.Duration
+}
+
+// NewServer serves a store.
+func NewServer(c Config) *Server {
+	auth := &sts.Authenticator{Directory: c.Store, Sessions: c.Store.Sessions(), Now: c.Now}
 	s := &Server{
-		sts: &sts.Handler{Auth: auth, Log: log},
-		eks: &eksHandler{auth: auth, store: store, log: log},
-		log: log,
+		sts: &sts.Handler{Auth: auth, Log: c.Log, MaxSession: c.MaxSession},
+		eks: &eksHandler{auth: auth, store: c.Store, log: c.Log},
+		log: c.Log,
 	}
-	if tokens != nil {
-		s.sts.WebIdentity = &sts.WebIdentity{Providers: store, Tokens: tokens}
+	if c.Tokens != nil {
+		s.sts.WebIdentity = &sts.WebIdentity{Providers: c.Store, Tokens: c.Tokens}
 	}
 	return s
 }

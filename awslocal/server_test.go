@@ -127,7 +127,7 @@ func TestPathsThatAreTheSameToASignatureAreTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		w := httptest.NewRecorder()
-		NewServer(s.store, nil, time.Now, discard()).ServeHTTP(w, r)
+		NewServer(Config{Store: s.store, Now: time.Now, Log: discard()}).ServeHTTP(w, r)
 		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "cluster/dev") {
 			t.Errorf("%s: %d %s", path, w.Code, w.Body)
 		}
@@ -201,7 +201,7 @@ func TestBrokenStoreDenies(t *testing.T) {
 
 func TestPanicDenies(t *testing.T) {
 	t.Parallel()
-	server := NewServer(&Store{}, nil, func() time.Time { panic("no such luck") }, discard())
+	server := NewServer(Config{Store: &Store{}, Now: func() time.Time { panic("no such luck") }, Log: discard()})
 	for _, path := range []string{"/?Action=GetCallerIdentity&Version=2011-06-15", "/clusters/dev"} {
 		w := httptest.NewRecorder()
 		server.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))

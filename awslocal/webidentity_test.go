@@ -1,7 +1,6 @@
 package awslocal
 
 import (
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -21,9 +20,9 @@ type issuer struct {
 	server *httptest.Server
 }
 
-func startIssuer(t testing.TB) *issuer {
+func startIssuer(t testing.TB, algorithm string) *issuer {
 	t.Helper()
-	key, err := oidc.GenerateKey("ES256")
+	key, err := oidc.GenerateKey(algorithm)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +63,7 @@ func (f podToken) GetIdentityToken() ([]byte, error) { return []byte(f + "\n"), 
 // serveIssuer is the default world with its cluster's issuer running.
 func serveIssuer(t testing.TB) (*service, *issuer) {
 	t.Helper()
-	i := startIssuer(t)
+	i := startIssuer(t, "ES256")
 	store := open(t, t.TempDir())
 	w, err := DefaultWorld()
 	if err != nil {
@@ -115,7 +114,7 @@ func TestServiceAccountBecomesARole(t *testing.T) {
 func TestServiceAccountIsRefused(t *testing.T) {
 	t.Parallel()
 	s, i := serveIssuer(t)
-	stranger := startIssuer(t)
+	stranger := startIssuer(t, "ES256")
 	const denied = "Not authorized to perform sts:AssumeRoleWithWebIdentity"
 	for name, tc := range map[string]struct {
 		role, token   string
@@ -148,31 +147,4 @@ func TestServerWithoutTokensHasNoWebIdentity(t *testing.T) {
 	t.Parallel()
 	s := serveDefault(t)
 	isAPIError(t, s.assumeAsPod(t, appARN, "e30.e30.e30"), 400, "InvalidAction", "Could not find operation AssumeRoleWithWebIdentity")
-}
-
-// BenchmarkAssumeRoleWithWebIdentity is the whole of it over HTTP on loopback,
-// the issuer's keys in the cache.
-func BenchmarkAssumeRoleWithWebIdentity(b *testing.B) {
-	s, i := serveIssuer(b)
-	s.server.Config.Handler = NewServer(s.store, i.verifier(), time.Now, discard())
-	form := "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleSessionName=pod-1&RoleArn=" + appARN +
-		"&WebIdentityToken=" + i.token(b, "awesome-app", "awesome-app", "sts.amazonaws.com")
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
-	b.SetParallelism(8)
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			response, err := client.Post(s.url, "application/x-www-form-urlencoded", strings.NewReader(form))
-			if err != nil {
-				b.Error(err)
-				return
-			}
-			io.Copy(io.Discard, response.Body) // so that the connection can be used again
-			response.Body.Close()
-			if response.StatusCode != http.StatusOK {
-				b.Error(response.Status)
-				return
-			}
-		}
-	})
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "req/s")
 }

@@ -31,6 +31,7 @@ type assumeRoleInput struct {
 	serialNumber   string
 	tokenCode      string
 	tags           []Tag
+	policy         string // "" when not given
 }
 
 func readAssumeRole(p params) (assumeRoleInput, error) {
@@ -44,6 +45,7 @@ func readAssumeRole(p params) (assumeRoleInput, error) {
 		serialNumber:   v.optional(p, "SerialNumber", serialNumberShape()),
 		tokenCode:      v.optional(p, "TokenCode", tokenCodeShape()),
 		tags:           v.tags(p),
+		policy:         v.optional(p, "Policy", policyShape()),
 	}
 	transitive := v.tagKeys(p)
 	if err := v.err(); err != nil {
@@ -52,7 +54,12 @@ func readAssumeRole(p params) (assumeRoleInput, error) {
 	if err := markTransitive(in.tags, transitive); err != nil {
 		return assumeRoleInput{}, err
 	}
-	return in, refuseRest(p)
+	if err := refuseRest(p); err != nil {
+		return assumeRoleInput{}, err
+	}
+	var err error
+	in.policy, err = packPolicy(in.policy)
+	return in, err
 }
 
 // refuseRest refuses what an operation did not read. To ignore a restriction
@@ -65,8 +72,8 @@ func refuseRest(p params) error {
 		return nil
 	}
 	name := left[0]
-	if name == "Policy" || strings.HasPrefix(name, "PolicyArns.") {
-		return errParameter("Session policies (%s) are not supported here; a session without them could do more than you ask for", name)
+	if strings.HasPrefix(name, "PolicyArns.") {
+		return errParameter("Managed session policies (%s) are not supported here, and a session without them could do more than you ask for; give the policy itself as Policy", clip(name))
 	}
 	return errParameter("The parameter %s is not known to this operation", clip(name))
 }
@@ -94,6 +101,7 @@ func (h *Handler) assumeRole(ctx context.Context, q *request) ([]element, error)
 	role, err := h.trustedRole(ctx, asked, session, petition{
 		action: "sts:AssumeRole",
 		caller: q.caller.Policy(),
+		within: q.caller.SessionPermits,
 		facts:  q.sessionContext(in, session),
 		refuse: q.notAuthorized,
 	})
@@ -149,6 +157,7 @@ func newRoleSession(q *request, in assumeRoleInput) (Session, error) {
 		Chained:        q.caller.Session != nil,
 		SourceIdentity: in.sourceIdentity,
 		Tags:           in.tags,
+		Policy:         in.policy,
 	}
 	from := q.caller.Session
 	if from == nil {
@@ -170,6 +179,7 @@ func newRoleSession(q *request, in assumeRoleInput) (Session, error) {
 // them.
 func (h *Handler) issue(q *request, role Role, name string, session Session) ([]element, error) {
 	session.Role = role.Principal
+	session.Expires = h.end(session)
 	session.Identity = arn.Identity{
 		Principal: arn.Principal{
 			Kind:      arn.AssumedRole,
@@ -184,7 +194,7 @@ func (h *Handler) issue(q *request, role Role, name string, session Session) ([]
 	secret := newSecret()
 	token, err := h.Auth.Sessions.Seal(session, secret)
 	if errors.Is(err, ErrSessionTooLarge) {
-		return nil, errPackedTooLarge()
+		return nil, errPackedTooLarge(session)
 	}
 	if err != nil {
 		return nil, errInternal("%v", err)
@@ -207,7 +217,7 @@ func (h *Handler) issue(q *request, role Role, name string, session Session) ([]
 			{"Expiration", session.Expires},
 		}},
 	}
-	if len(session.Tags) > 0 {
+	if len(session.Tags) > 0 || session.Policy != "" {
 		result = append(result, element{"PackedPolicySize", (100*len(token) + MaxSessionToken - 1) / MaxSessionToken})
 	}
 	if session.SourceIdentity != "" {

@@ -102,8 +102,15 @@ func TestInvalidInputOfAssumeRole(t *testing.T) {
 		{"transitive key without its tag", []string{"TransitiveTagKeys.member.1", "team"}, "InvalidParameterValue", "The specified transitive tag key must be included in the requested tags."},
 		{"tag after a gap", []string{"Tags.member.2.Key", "team", "Tags.member.2.Value", "a"}, "InvalidParameterValue", "The parameter Tags.member.2.Key is not known to this operation"},
 
-		{"session policy", []string{"Policy", `{"Version":"2012-10-17"}`}, "InvalidParameterValue", "Session policies (Policy) are not supported here; a session without them could do more than you ask for"},
-		{"managed session policy", []string{"PolicyArns.member.1.arn", "arn:aws:iam::aws:policy/ReadOnlyAccess"}, "InvalidParameterValue", "Session policies (PolicyArns.member.1.arn) are not supported here; a session without them could do more than you ask for"},
+		{"session policy that is none", []string{"Policy", `{"Version":"2012-10-17"}`}, "MalformedPolicyDocument", "malformed policy: document (1:1): missing required field Statement"},
+		{"session policy for somebody", []string{"Policy", trusting(adaARN, `"sts:AssumeRole"`, "")}, "MalformedPolicyDocument",
+			"malformed policy: Statement[0].Principal (1:56): has prohibited field Principal; the principal of an identity policy is who it is attached to"},
+		{"empty session policy", []string{"Policy", ""}, "ValidationError",
+			`2 validation errors detected: Value '' at 'policy' failed to satisfy constraint: Member must satisfy regular expression pattern: [\u0009\u000A\u000D\u0020-\u00FF]+; ` +
+				"Value '' at 'policy' failed to satisfy constraint: Member must have length greater than or equal to 1"},
+		{"long session policy", []string{"Policy", strings.Repeat(" ", 2049)}, "ValidationError",
+			value("'"+strings.Repeat(" ", 1024)+"…'", "policy", "have length less than or equal to 2048")},
+		{"managed session policy", []string{"PolicyArns.member.1.arn", "arn:aws:iam::aws:policy/ReadOnlyAccess"}, "InvalidParameterValue", "Managed session policies (PolicyArns.member.1.arn) are not supported here, and a session without them could do more than you ask for; give the policy itself as Policy"},
 		{"provided context", []string{"ProvidedContexts.member.1.ProviderArn", "arn:aws:iam::aws:contextProvider/x"}, "InvalidParameterValue", "The parameter ProvidedContexts.member.1.ProviderArn is not known to this operation"},
 		{"misspelt parameter", []string{"ExternalID", "x-1"}, "InvalidParameterValue", "The parameter ExternalID is not known to this operation"},
 	}

@@ -93,11 +93,12 @@ func errTooLong() *Error {
 	return errValidation("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
 }
 
-func errPackedTooLarge() *Error {
-	return &Error{
-		Code: "PackedPolicyTooLarge", Status: http.StatusBadRequest,
-		Message: "Packed size of session tags consumes more than 100% of allotted space.",
+func errPackedTooLarge(session Session) *Error {
+	message := "Packed size of session tags consumes more than 100% of allotted space."
+	if session.Policy != "" {
+		message = "Packed policy consumes more than 100% of allotted space, please use smaller policy."
 	}
+	return &Error{Code: "PackedPolicyTooLarge", Status: http.StatusBadRequest, Message: message}
 }
 
 func errDenied(message, reason string) *Error {

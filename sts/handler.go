@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"time"
 )
 
 // Handler is the STS API. It looks at the method, the query and the body; the
@@ -21,6 +22,19 @@ type Handler struct {
 	Log  *slog.Logger
 	// WebIdentity is nil for an API without AssumeRoleWithWebIdentity.
 	WebIdentity *WebIdentity
+	// MaxSession, if it is not 0, is when sessions end that are made from now on,
+	// if not sooner: shorter than any that can be asked for, it lets somebody
+	// see whether a client refreshes its credentials. It is at least a second.
+	MaxSession time.Duration
+}
+
+// end is when a session ends that was asked for until its Expires.
+func (h *Handler) end(session Session) time.Time {
+	limit := session.Issued.Add(h.MaxSession.Truncate(time.Second))
+	if h.MaxSession == 0 || session.Expires.Before(limit) {
+		return session.Expires
+	}
+	return limit
 }
 
 // operation is one action of the API.

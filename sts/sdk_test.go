@@ -232,7 +232,7 @@ func TestSDKReadsRefusals(t *testing.T) {
 		{"chain too long", assume(asSession, awssts.AssumeRoleInput{RoleArn: aws.String(otherARN), DurationSeconds: aws.Int32(3601)}),
 			400, "ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."},
 		{"session policy", assume(asAda, awssts.AssumeRoleInput{Policy: aws.String("{}")}),
-			400, "InvalidParameterValue", "Session policies (Policy) are not supported"},
+			400, "MalformedPolicyDocument", "missing required field Statement"},
 		{"MFA", assume(asAda, awssts.AssumeRoleInput{SerialNumber: aws.String("arn:aws:iam::111122223333:mfa/ada"), TokenCode: aws.String("123456")}),
 			403, "AccessDenied", "MultiFactorAuthentication failed, unable to validate MFA code."},
 		{"store fails", assume(asAda, awssts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::111122223333:role/broken")}), 500, "InternalFailure", ""},

@@ -49,6 +49,9 @@ type Session struct {
 	Tags           []Tag
 	// Federation is zero unless the session was made for a web identity.
 	Federation Federation
+	// Policy narrows what the session may do: a session policy without white
+	// space; "" for none. It ends with this session, and passes to no other.
+	Policy string
 }
 
 // Tag is a session tag. A transitive one passes to the sessions that this
@@ -98,6 +101,8 @@ type sealed struct {
 	SourceIdentity string      `json:"s,omitempty"`
 	Tags           []sealedTag `json:"t,omitempty"`
 	Federation     *Federation `json:"f,omitempty"`
+	// Policy is JSON inside JSON, so that it needs no escapes.
+	Policy json.RawMessage `json:"o,omitempty"`
 }
 
 type sealedTag struct {
@@ -117,6 +122,7 @@ func (s *Sealer) Seal(session Session, secret string) (string, error) {
 		Expires:        session.Expires.Unix(),
 		Chained:        session.Chained,
 		SourceIdentity: session.SourceIdentity,
+		Policy:         json.RawMessage(session.Policy),
 	}
 	if session.Role.Kind != 0 {
 		in.Role = session.Role.String()
@@ -181,6 +187,7 @@ func (in sealed) session(accessKeyID string) (Session, error) {
 		Expires:        time.Unix(in.Expires, 0).UTC(),
 		Chained:        in.Chained,
 		SourceIdentity: in.SourceIdentity,
+		Policy:         string(in.Policy),
 	}
 	if in.Role != "" {
 		if session.Role, err = arn.ParsePrincipal(in.Role); err != nil {

@@ -34,6 +34,7 @@ func someSession(t testing.TB) Session {
 		Chained:        true,
 		SourceIdentity: "ada@example.com",
 		Tags:           []Tag{{Key: "team", Value: "blue & <green>", Transitive: true}, {Key: "empty"}},
+		Policy:         allowing("eks:ListClusters"),
 	}
 }
 

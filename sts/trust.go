@@ -14,6 +14,7 @@ import (
 type petition struct {
 	action string // of the API, sts:AssumeRole…
 	caller iam.Caller
+	within func(action, resource string, facts iam.Context) iam.Decision // of the caller's session policy
 	facts  iam.Context
 	refuse func(action, resource, reason string) *Error
 }
@@ -55,9 +56,10 @@ func neededActions(action string, session Session) []string {
 	return actions
 }
 
-// permit asks the role's trust policy, which alone decides: the caller's identity
-// policies are not asked, not even where the decision's Via says that the trust
-// policy names the account and leaves the rest to it.
+// permit asks the role's trust policy, and what the caller's session policy leaves
+// of it. The caller's identity policies are not asked, not even where the
+// decision's Via says that the trust policy names the account and leaves the rest
+// to it.
 func (p petition) permit(role Role, action string) error {
 	decision := iam.Evaluate(role.TrustPolicy, iam.Request{
 		Action:   action,
@@ -67,6 +69,12 @@ func (p petition) permit(role Role, action string) error {
 	})
 	if !decision.Allowed() {
 		return p.refuse(action, role.Principal.String(), decision.String())
+	}
+	narrowed := p.within(action, role.Principal.String(), p.facts)
+	// A trust policy that names the very session adds to what its session policy
+	// allows; not to what that denies.
+	if narrowed.Effect == iam.Deny || !narrowed.Allowed() && decision.Via != iam.ViaSelf {
+		return p.refuse(action, role.Principal.String(), narrowed.String())
 	}
 	return nil
 }

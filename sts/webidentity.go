@@ -55,6 +55,7 @@ type webIdentityInput struct {
 	sessionName string
 	token       string
 	duration    time.Duration
+	policy      string // "" when not given
 }
 
 func readWebIdentity(p params) (webIdentityInput, error) {
@@ -64,6 +65,7 @@ func readWebIdentity(p params) (webIdentityInput, error) {
 		sessionName: v.required(p, "RoleSessionName", nameShape()),
 		token:       v.secret(p, "WebIdentityToken", minToken, maxToken),
 		duration:    time.Duration(v.integer(p, "DurationSeconds", minDuration, maxDuration, defaultDuration)) * time.Second,
+		policy:      v.optional(p, "Policy", policyShape()),
 	}
 	provider := v.optional(p, "ProviderId", urlShape())
 	if err := v.err(); err != nil {
@@ -72,7 +74,12 @@ func readWebIdentity(p params) (webIdentityInput, error) {
 	if provider != "" {
 		return webIdentityInput{}, errParameter("ProviderId is for OAuth 2.0 access tokens, which are not supported here; do not give it with an OpenID Connect ID token")
 	}
-	return in, refuseRest(p)
+	if err := refuseRest(p); err != nil {
+		return webIdentityInput{}, err
+	}
+	var err error
+	in.policy, err = packPolicy(in.policy)
+	return in, err
 }
 
 // assumeRoleWithWebIdentity gives the holder of an identity provider's token
@@ -98,9 +105,11 @@ func (h *Handler) assumeRoleWithWebIdentity(ctx context.Context, q *request) ([]
 	if err != nil {
 		return nil, err
 	}
+	session.Policy = in.policy
 	role, err := h.trustedRole(ctx, asked, session, petition{
 		action: "sts:AssumeRoleWithWebIdentity",
 		caller: iam.Caller{Federated: user.provider.ARN},
+		within: q.caller.SessionPermits, // there is no caller's session yet
 		facts:  user.context(q, in.sessionName, session),
 		refuse: func(action, _, reason string) *Error { return errDenied("Not authorized to perform "+action, reason) },
 	})

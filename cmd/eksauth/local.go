@@ -32,6 +32,7 @@ type localFlags struct {
 	printWorld   bool
 	controlPlane bool
 	tour         bool
+	maxSession   time.Duration
 }
 
 func (p *program) newLocal() *cobra.Command {
@@ -57,6 +58,9 @@ same environment instead, and ends with its exit code.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.check(cmd); err != nil {
+				return err
+			}
 			ctx, stop := cli.UntilSignal(cmd.Context())
 			defer stop()
 			return p.local(ctx, f, args)
@@ -67,8 +71,16 @@ same environment instead, and ends with its exit code.`,
 	cmd.Flags().StringVar(&f.world, "world", "", "world `FILE`: accounts, users, roles, clusters (default: what the data directory has, at first the example)")
 	cmd.Flags().BoolVar(&f.printWorld, "print-world", false, "print the example world, which is a template, and end")
 	cmd.Flags().BoolVar(&f.controlPlane, "control-plane", false, "start etcd, kube-apiserver and eksauthd authenticator too")
+	cmd.Flags().DurationVar(&f.maxSession, "max-session", 0, "sessions end after this `duration`, however long was asked for: to see that a client refreshes")
 	cmd.Flags().BoolVar(&f.tour, "tour", false, "walk through what it does, live")
 	return cmd
+}
+
+func (f *localFlags) check(cmd *cobra.Command) error {
+	if cmd.Flags().Changed("max-session") && f.maxSession < time.Second {
+		return cli.Hint(cli.Usage("--max-session %s: a session lasts a second at least", f.maxSession), "such as --max-session 20s")
+	}
+	return nil
 }
 
 func (p *program) local(ctx context.Context, f *localFlags, command []string) error {
@@ -253,7 +265,8 @@ func (l *local) start(ctx context.Context, f *localFlags) error {
 		}
 		tokens = verifier
 	}
-	l.serve(ctx, listener, serving.Server{Handler: awslocal.NewServer(l.store, tokens, time.Now, l.log), Log: l.log, Grace: 5 * time.Second})
+	config := awslocal.Config{Store: l.store, Tokens: tokens, Now: time.Now, Log: l.log, MaxSession: f.maxSession}
+	l.serve(ctx, listener, serving.Server{Handler: awslocal.NewServer(config), Log: l.log, Grace: 5 * time.Second})
 	if l.env, err = l.environment("http://" + reachable(listener.Addr().(*net.TCPAddr))); err != nil {
 		return err
 	}
