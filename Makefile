@@ -10,6 +10,8 @@ TOOL      := $(GO) tool -modfile=hack/tools/go.mod
 # "context deadline exceeded" when it is over.
 FUZZTIME  ?= 100000x
 K8S       := $(BIN)/k8s
+# A kubelet is for Linux.
+KUBELET   := $(if $(filter linux,$(shell $(GO) env GOOS)),k8s.io/kubernetes/cmd/kubelet)
 
 .PHONY: run
 run: build ## start the local AWS and walk through it, live
@@ -24,22 +26,23 @@ build: ## build both programs into bin/
 	$(GOBUILD) -o $(BIN)/ ./cmd/...
 
 .PHONY: controlplane
-controlplane: $(K8S)/.built ## build kube-apiserver, kubectl and etcd into bin/k8s (once; 6 to 9 minutes on two cores)
+controlplane: $(K8S)/.built ## build kube-apiserver, kubectl, etcd and kubelet into bin/k8s (once; 4 to 10 minutes on two cores)
 
 $(K8S)/.built: hack/controlplane/go.mod hack/controlplane/go.sum
-	@echo "building kube-apiserver, kubectl and etcd: once, some minutes"
+	@echo "building kube-apiserver, kubectl, etcd and kubelet: once, some minutes"
 	mkdir -p $(K8S)
 	version=$$($(GO) list -C hack/controlplane -m -f '{{.Version}}' k8s.io/kubernetes) && \
 	major_minor=$${version#v} && major=$${major_minor%%.*} && rest=$${major_minor#*.} && minor=$${rest%%.*} && \
 	CGO_ENABLED=0 $(GO) build -C hack/controlplane -trimpath -o $(CURDIR)/$(K8S)/ \
 	  -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$$version -X k8s.io/component-base/version.gitMajor=$$major -X k8s.io/component-base/version.gitMinor=$$minor" \
-	  k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kubectl
+	  k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kubectl $(KUBELET)
 	CGO_ENABLED=0 $(GO) build -C hack/controlplane -trimpath -ldflags '-s -w' -o $(CURDIR)/$(K8S)/etcd go.etcd.io/etcd/server/v3
 	touch $@
 
 .PHONY: test
 test: build controlplane ## all tests, on a real control plane
 	@command -v aws >/dev/null || echo "NOTE: there is no aws CLI here, so the tests that drive it are skipped"
+	@command -v containerd >/dev/null && command -v runc >/dev/null && test "$$(id -u)" = 0 || echo "NOTE: no containerd, no runc, or not root: the test of real pods is skipped"
 	KUBEBUILDER_ASSETS=$(CURDIR)/$(K8S) EKSAUTH_REQUIRE=controlplane,kubectl,$(EKSAUTH_REQUIRE) $(GO) test -race -timeout 20m ./...
 
 .PHONY: check

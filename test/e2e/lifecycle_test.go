@@ -53,8 +53,8 @@ func TestKillLosesNothingAndLeavesNothing(t *testing.T) {
 	session := tokenOf(t, c.must("eksauth", "token", "--cluster-name", "dev", "--role-arn", roleARN))
 	patchAWSAuth(c, "mapAccounts", "- \"444455556666\"\n")
 	running := children(t, s.cmd.Process.Pid)
-	if len(running) != 3 {
-		t.Errorf("children %v, want etcd, kube-apiserver and eksauthd", running)
+	if len(running) != 4 {
+		t.Errorf("children %v, want etcd, kube-apiserver and eksauthd twice", running)
 	}
 
 	if err := s.cmd.Process.Kill(); err != nil {
@@ -95,6 +95,12 @@ func TestKillLosesNothingAndLeavesNothing(t *testing.T) {
 	if got := c.admin("get", "configmap", "-n", "kube-system", "aws-auth", "-o", "jsonpath={.data.mapAccounts}"); !strings.Contains(got, "444455556666") {
 		t.Errorf("an edit of aws-auth from before the kill is lost: mapAccounts is %q", got)
 	}
+	c.admin("annotate", "serviceaccount", "-n", "default", "default", "eks.amazonaws.com/role-arn="+appRole)
+	eventually(t, 10*time.Second, "the webhook, wherever it listens now, gives a pod its role", func() bool {
+		c.admin("delete", "pod", "-n", "default", "--all", "--force")
+		out := c.admin("run", "-n", "default", "app", "--image=app", "-o", "jsonpath={.spec.containers[0].env}")
+		return strings.Contains(out, appRole)
+	})
 }
 
 // A world file that is given is the truth: whom it does not map any more is not
