@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/eksauth/eksauth/arn"
+	"github.com/eksauth/eksauth/awsquery"
 )
 
 const (
@@ -34,21 +35,21 @@ type assumeRoleInput struct {
 	policy         string // "" when not given
 }
 
-func readAssumeRole(p params) (assumeRoleInput, error) {
-	var v violations
+func readAssumeRole(p awsquery.Params) (assumeRoleInput, error) {
+	var v awsquery.Violations
 	in := assumeRoleInput{
-		roleARN:        v.required(p, "RoleArn", arnShape()),
-		sessionName:    v.required(p, "RoleSessionName", nameShape()),
-		duration:       time.Duration(v.integer(p, "DurationSeconds", minDuration, maxDuration, defaultDuration)) * time.Second,
-		externalID:     v.optional(p, "ExternalId", externalIDShape()),
-		sourceIdentity: v.optional(p, "SourceIdentity", nameShape()),
-		serialNumber:   v.optional(p, "SerialNumber", serialNumberShape()),
-		tokenCode:      v.optional(p, "TokenCode", tokenCodeShape()),
-		tags:           v.tags(p),
-		policy:         v.optional(p, "Policy", policyShape()),
+		roleARN:        v.Required(p, "RoleArn", arnShape()),
+		sessionName:    v.Required(p, "RoleSessionName", nameShape()),
+		duration:       time.Duration(v.Integer(p, "DurationSeconds", minDuration, maxDuration, defaultDuration)) * time.Second,
+		externalID:     v.Optional(p, "ExternalId", externalIDShape()),
+		sourceIdentity: v.Optional(p, "SourceIdentity", nameShape()),
+		serialNumber:   v.Optional(p, "SerialNumber", serialNumberShape()),
+		tokenCode:      v.Optional(p, "TokenCode", tokenCodeShape()),
+		tags:           newTags(v.Tags(p)),
+		policy:         v.Optional(p, "Policy", policyShape()),
 	}
-	transitive := v.tagKeys(p)
-	if err := v.err(); err != nil {
+	transitive := v.TagKeys(p, "TransitiveTagKeys")
+	if err := v.Err(); err != nil {
 		return assumeRoleInput{}, err
 	}
 	if err := markTransitive(in.tags, transitive); err != nil {
@@ -64,18 +65,18 @@ func readAssumeRole(p params) (assumeRoleInput, error) {
 
 // refuseRest refuses what an operation did not read. To ignore a restriction
 // that the caller asked for, or misspelt, would grant more than was asked.
-func refuseRest(p params) error {
-	p.takeEmpty("PolicyArns")
-	p.takeEmpty("ProvidedContexts")
-	left := p.left()
+func refuseRest(p awsquery.Params) error {
+	p.TakeEmpty("PolicyArns")
+	p.TakeEmpty("ProvidedContexts")
+	left := p.Left()
 	if len(left) == 0 {
 		return nil
 	}
 	name := left[0]
 	if strings.HasPrefix(name, "PolicyArns.") {
-		return errParameter("Managed session policies (%s) are not supported here, and a session without them could do more than you ask for; give the policy itself as Policy", clip(name))
+		return awsquery.InvalidParameter("Managed session policies (%s) are not supported here, and a session without them could do more than you ask for; give the policy itself as Policy", awsquery.Clip(name))
 	}
-	return errParameter("The parameter %s is not known to this operation", clip(name))
+	return awsquery.InvalidParameter("The parameter %s is not known to this operation", awsquery.Clip(name))
 }
 
 // assumeRole gives the caller credentials for a role whose trust policy lets
@@ -83,7 +84,7 @@ func refuseRest(p params) error {
 //
 // Source: "AssumeRole" in the AWS STS API reference.
 func (h *Handler) assumeRole(ctx context.Context, q *request) ([]element, error) {
-	in, err := readAssumeRole(q.params)
+	in, err := readAssumeRole(q.Params)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +118,7 @@ func (h *Handler) assumeRole(ctx context.Context, q *request) ([]element, error)
 // parseRole reads a role's ARN.
 func parseRole(s string) (arn.Principal, error) {
 	if _, err := arn.Parse(s); err != nil {
-		return arn.Principal{}, errRole(clip(s)+" is invalid", err)
+		return arn.Principal{}, errRole(awsquery.Clip(s)+" is invalid", err)
 	}
 	role, err := arn.ParsePrincipal(s)
 	if err == nil && role.Kind != arn.Role {
@@ -142,7 +143,7 @@ func checkCaller(c Caller, in assumeRoleInput) error {
 			"Please verify your MFA serial number is valid and associated with this user.", "there are no MFA devices here")
 	}
 	if c.Session != nil && in.duration > maxChained {
-		return errValidation("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
+		return awsquery.Validation("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
 	}
 	return nil
 }
@@ -197,7 +198,7 @@ func (h *Handler) issue(q *request, role Role, name string, session Session) ([]
 		return nil, errPackedTooLarge(session)
 	}
 	if err != nil {
-		return nil, errInternal("%v", err)
+		return nil, awsquery.Internal("%v", err)
 	}
 	identity := session.Identity
 	q.notes = []slog.Attr{
@@ -206,22 +207,22 @@ func (h *Handler) issue(q *request, role Role, name string, session Session) ([]
 		slog.Time("expires", session.Expires),
 	}
 	result := []element{
-		{"AssumedRoleUser", []element{
-			{"AssumedRoleId", identity.UserID + ":" + name},
-			{"Arn", identity.Principal.String()},
-		}},
-		{"Credentials", []element{
-			{"AccessKeyId", identity.AccessKeyID},
-			{"SecretAccessKey", secret},
-			{"SessionToken", token},
-			{"Expiration", session.Expires},
-		}},
+		awsquery.E("AssumedRoleUser", []element{
+			awsquery.E("AssumedRoleId", identity.UserID+":"+name),
+			awsquery.E("Arn", identity.Principal.String()),
+		}),
+		awsquery.E("Credentials", []element{
+			awsquery.E("AccessKeyId", identity.AccessKeyID),
+			awsquery.E("SecretAccessKey", secret),
+			awsquery.E("SessionToken", token),
+			awsquery.E("Expiration", session.Expires),
+		}),
 	}
 	if len(session.Tags) > 0 || session.Policy != "" {
-		result = append(result, element{"PackedPolicySize", (100*len(token) + MaxSessionToken - 1) / MaxSessionToken})
+		result = append(result, awsquery.E("PackedPolicySize", (100*len(token)+MaxSessionToken-1)/MaxSessionToken))
 	}
 	if session.SourceIdentity != "" {
-		result = append(result, element{"SourceIdentity", session.SourceIdentity})
+		result = append(result, awsquery.E("SourceIdentity", session.SourceIdentity))
 	}
 	return result, nil
 }

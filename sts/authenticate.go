@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/eksauth/eksauth/arn"
+	"github.com/eksauth/eksauth/awsquery"
 	"github.com/eksauth/eksauth/iam"
 	"github.com/eksauth/eksauth/sigv4"
 )
@@ -117,7 +118,7 @@ func checkScope(scope sigv4.Scope, host, service string) (partition string, err 
 	}
 	if !ok {
 		return "", errSignature("Credential should be scoped to a valid region.",
-			fmt.Sprintf("scope is for region %q and the host is %q", scope.Region, clip(host)))
+			fmt.Sprintf("scope is for region %q and the host is %q", scope.Region, awsquery.Clip(host)))
 	}
 	if scope.Service != service {
 		return "", errSignature(fmt.Sprintf("Credential should be scoped to correct service: '%s'.", service),
@@ -146,11 +147,11 @@ func (a *Authenticator) lookUp(ctx context.Context, s sigv4.Signature) (caller C
 	case errors.Is(err, ErrNotFound):
 		return Caller{}, "", errToken("access key %s does not exist", s.AccessKeyID)
 	case err != nil:
-		return Caller{}, "", errInternal("look up access key %s: %v", s.AccessKeyID, err)
+		return Caller{}, "", awsquery.Internal("look up access key %s: %v", s.AccessKeyID, err)
 	case !key.Active:
 		return Caller{}, "", errToken("access key %s is inactive", s.AccessKeyID)
 	case key.Secret == "":
-		return Caller{}, "", errInternal("access key %s has no secret", s.AccessKeyID)
+		return Caller{}, "", awsquery.Internal("access key %s has no secret", s.AccessKeyID)
 	}
 	caller = Caller{Identity: key.Owner}
 	caller.Identity.AccessKeyID = s.AccessKeyID
@@ -191,7 +192,7 @@ func (a *Authenticator) checkSession(ctx context.Context, session *Session, now 
 	}
 	role, err := a.Directory.Role(ctx, session.Role)
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return errInternal("look up role %s: %v", session.Role, err)
+		return awsquery.Internal("look up role %s: %v", session.Role, err)
 	}
 	// A role that was made anew under the old name has another id, and must
 	// not inherit the sessions of the old one.

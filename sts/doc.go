@@ -15,6 +15,6 @@
 // The Authenticator stands alone, so that other AWS APIs can verify their
 // requests with it.
 //
-// It imports arn, sigv4, iam and oidc, and no store, no Kubernetes and no AWS SDK
+// It imports arn, awsquery, sigv4, iam and oidc, and no store, no Kubernetes and no AWS SDK
 // (its tests use the SDK as the client).
 package sts

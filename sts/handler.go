@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"runtime/debug"
 	"time"
+
+	"github.com/eksauth/eksauth/awsquery"
 )
 
 // Handler is the STS API. It looks at the method, the query and the body; the
@@ -62,39 +64,39 @@ func (h *Handler) findOperation(action, version string) (operation, bool) {
 // ServeHTTP answers one request. Whatever goes wrong inside is answered as
 // InternalFailure.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	q := &request{http: r, id: newRequestID(), at: h.Auth.Now(), asJSON: wantsJSON(r.Header)}
+	q := newRequest(r, h.Auth.Now())
 	result, err := h.serve(w, q)
 	if err == nil {
-		respond(w, http.StatusOK, q.id, answer(q.action, q.id, result), q.asJSON)
+		q.Answer(w, xmlNamespace, result)
 		return
 	}
 	refused := new(Error)
 	if !errors.As(err, &refused) {
-		refused = errInternal("%v", err)
+		refused = awsquery.Internal("%v", err)
 	}
 	h.logRefusal(q, refused)
-	respond(w, refused.Status, q.id, refusal(refused, q.id), q.asJSON)
+	q.Refuse(w, xmlNamespace, refused)
 }
 
 func (h *Handler) serve(w http.ResponseWriter, q *request) (result []element, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			result, err = nil, errInternal("panic: %v\n%s", v, debug.Stack())
+			result, err = nil, awsquery.Internal("panic: %v\n%s", v, debug.Stack())
 		}
 	}()
-	if err := q.read(w); err != nil {
+	if err := q.Read(w); err != nil {
 		return nil, err
 	}
-	if q.action == "" {
-		return nil, errMissingAction()
+	if q.Action == "" {
+		return nil, awsquery.MissingAction()
 	}
-	op, ok := h.findOperation(q.action, q.version)
+	op, ok := h.findOperation(q.Action, q.Version)
 	if !ok {
-		return nil, errAction(q.action, q.version)
+		return nil, awsquery.InvalidAction(q.Action, q.Version)
 	}
-	ctx := q.http.Context()
+	ctx := q.HTTP.Context()
 	if !op.unsigned {
-		if q.caller, err = h.Auth.Authenticate(q.http, q.body, "sts"); err != nil {
+		if q.caller, err = h.Auth.Authenticate(q.HTTP, q.Body, "sts"); err != nil {
 			return nil, err
 		}
 	}
@@ -111,7 +113,7 @@ func (h *Handler) logRefusal(q *request, e *Error) {
 	if e.Status >= http.StatusInternalServerError {
 		level = slog.LevelError
 	}
-	h.Log.LogAttrs(q.http.Context(), level, "sts refused", attrs...)
+	h.Log.LogAttrs(q.HTTP.Context(), level, "sts refused", attrs...)
 }
 
 func (h *Handler) logSuccess(q *request, op operation) {
@@ -120,16 +122,16 @@ func (h *Handler) logSuccess(q *request, op operation) {
 		level = slog.LevelInfo
 	}
 	// Asking first saves GetCallerIdentity, the hot one, the work.
-	if ctx := q.http.Context(); h.Log.Enabled(ctx, level) {
+	if ctx := q.HTTP.Context(); h.Log.Enabled(ctx, level) {
 		h.Log.LogAttrs(ctx, level, "sts answered", append(q.attrs(), q.notes...)...)
 	}
 }
 
 func (q *request) attrs() []slog.Attr {
 	attrs := []slog.Attr{
-		slog.String("requestId", q.id),
-		slog.String("action", clip(q.action)),
-		slog.String("source", sourceIP(q.http)),
+		slog.String("requestId", q.ID),
+		slog.String("action", awsquery.Clip(q.Action)),
+		slog.String("source", sourceIP(q.HTTP)),
 	}
 	if q.caller.Identity.Kind != 0 {
 		attrs = append(attrs,

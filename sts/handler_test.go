@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/eksauth/eksauth/awsquery"
 	"github.com/eksauth/eksauth/sigv4"
 )
 
@@ -56,11 +57,11 @@ func TestMalformedRequests(t *testing.T) {
 		{"broken percent-encoding in a value", get(whoAmI + "&a=%z"), 400, "MalformedHttpRequestException", `The parameter "a"`},
 		{"name that is not UTF-8", get(whoAmI + "&a%ff=1"), 400, "MalformedHttpRequestException", "UTF-8"},
 		{"value that is not UTF-8", get(whoAmI + "&a=%ff"), 400, "MalformedHttpRequestException", "UTF-8"},
-		{"too many parameters", post(whoAmI + manyParameters(maxParameters)), 400, "MalformedHttpRequestException", "more than 256 parameters"},
+		{"too many parameters", post(whoAmI + manyParameters(awsquery.MaxParameters)), 400, "MalformedHttpRequestException", "more than 256 parameters"},
 		{"JSON body", typed("application/json"), 400, "MalformedHttpRequestException", "application/x-www-form-urlencoded"},
 		{"body without a type", typed(""), 400, "MalformedHttpRequestException", "application/x-www-form-urlencoded"},
 		{"GET with a body", httptest.NewRequest(http.MethodGet, "http://localhost/?"+whoAmI, strings.NewReader("a=b")), 400, "MalformedHttpRequestException", "GET request has no body"},
-		{"body too large", post(whoAmI + "&a=" + strings.Repeat("x", maxBody)), 413, "RequestEntityTooLargeException", "larger than 262144 bytes"},
+		{"body too large", post(whoAmI + "&a=" + strings.Repeat("x", awsquery.MaxBody)), 413, "RequestEntityTooLargeException", "larger than 262144 bytes"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

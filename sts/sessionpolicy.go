@@ -5,16 +5,17 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"github.com/eksauth/eksauth/awsquery"
 	"github.com/eksauth/eksauth/iam"
 )
 
 // policyShape is of a session policy. Only AssumeRoleWithWebIdentity has the
 // bound in its model, but both document it.
-func policyShape() constraint {
+func policyShape() awsquery.Shape {
 	allowed := func(r rune) bool {
 		return r == '\t' || r == '\n' || r == '\r' || ' ' <= r && r <= 0xFF
 	}
-	return constraint{1, 2048, allowed, `[\u0009\u000A\u000D\u0020-\u00FF]+`}
+	return awsquery.Shape{Min: 1, Max: 2048, Allowed: allowed, Pattern: `[\u0009\u000A\u000D\u0020-\u00FF]+`}
 }
 
 // packPolicy checks a session policy and leaves out its white space, because it
@@ -28,7 +29,7 @@ func packPolicy(text string) (string, error) {
 	}
 	var packed bytes.Buffer
 	if err := json.Compact(&packed, []byte(text)); err != nil {
-		return "", errInternal("pack a session policy: %v", err)
+		return "", awsquery.Internal("pack a session policy: %v", err)
 	}
 	return packed.String(), nil
 }

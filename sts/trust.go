@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/eksauth/eksauth/arn"
+	"github.com/eksauth/eksauth/awsquery"
 	"github.com/eksauth/eksauth/iam"
 )
 
@@ -25,7 +26,7 @@ type petition struct {
 func (h *Handler) trustedRole(ctx context.Context, asked arn.Principal, session Session, p petition) (Role, error) {
 	role, err := h.Auth.Directory.Role(ctx, asked)
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return Role{}, errInternal("look up role %s: %v", asked, err)
+		return Role{}, awsquery.Internal("look up role %s: %v", asked, err)
 	}
 	if err != nil {
 		return Role{}, p.refuse(p.action, asked.String(), "the role does not exist")
@@ -82,7 +83,7 @@ func (p petition) permit(role Role, action string) error {
 // notAuthorized is AWS's answer to every reason for a refusal.
 func (q *request) notAuthorized(action, resource, reason string) *Error {
 	return errDenied(fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s",
-		q.caller.Identity.Principal, action, clip(resource)), reason)
+		q.caller.Identity.Principal, action, awsquery.Clip(resource)), reason)
 }
 
 // sessionContext are the condition keys of a request for a role session.
@@ -90,7 +91,7 @@ func (q *request) notAuthorized(action, resource, reason string) *Error {
 // Source: "IAM and AWS STS condition context keys" and "AWS global condition
 // context keys" in the IAM user guide.
 func (q *request) sessionContext(in assumeRoleInput, session Session) iam.Context {
-	facts := q.caller.Context(q.http, q.at)
+	facts := q.caller.Context(q.HTTP, q.at)
 	facts.Set("sts:RoleSessionName", in.sessionName)
 	if in.externalID != "" {
 		facts.Set("sts:ExternalId", in.externalID)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/eksauth/eksauth/awsquery"
 )
 
 // Names of the claims with which a token asks for more than a session. The tags
@@ -74,7 +76,7 @@ func readExtraClaims(all map[string]any) (extraClaims, error) {
 func (c *extraClaims) addTag(key string, value any) error {
 	values, ok := texts(value)
 	if _, twice := c.tags[key]; twice || !ok || len(values) != 1 {
-		return fmt.Errorf("the tag %q of the token has not exactly one value, a text", clip(key))
+		return fmt.Errorf("the tag %q of the token has not exactly one value, a text", awsquery.Clip(key))
 	}
 	c.tags[key] = values[0]
 	return nil
@@ -115,18 +117,18 @@ func texts(v any) (values []string, ok bool) {
 // requested checks what the token asks for, as if it had been asked in the
 // request.
 func (c extraClaims) requested() (tags []Tag, sourceIdentity string, err error) {
-	var v violations
+	var v awsquery.Violations
 	for i, key := range slices.Sorted(maps.Keys(c.tags)) {
 		field := "tags." + strconv.Itoa(i+1) + ".member."
-		v.text(field+"key", key, tagKeyShape())
-		v.text(field+"value", c.tags[key], tagValueShape())
+		v.Text(field+"key", key, awsquery.TagKeyShape())
+		v.Text(field+"value", c.tags[key], awsquery.TagValueShape())
 		tags = append(tags, Tag{Key: key, Value: c.tags[key]})
 	}
-	v.count("tags", len(tags), maxTags)
+	v.Count("tags", len(tags), awsquery.MaxTags)
 	for _, sourceIdentity = range c.sourceIdentity {
-		v.text("sourceIdentity", sourceIdentity, nameShape())
+		v.Text("sourceIdentity", sourceIdentity, nameShape())
 	}
-	if err := v.err(); err != nil {
+	if err := v.Err(); err != nil {
 		return nil, "", err
 	}
 	return tags, sourceIdentity, markTransitive(tags, c.transitive)

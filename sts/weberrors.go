@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/eksauth/eksauth/awsquery"
 	"github.com/eksauth/eksauth/oidc"
 )
 
@@ -38,7 +39,7 @@ func errAudience(p OIDCProvider, audience []string, authorizedParty string) *Err
 	if authorizedParty != "" {
 		found = fmt.Sprintf("authorized party (azp) %q, which stands for its audience", authorizedParty)
 	}
-	return errIdentityToken("Incorrect token audience", clip(fmt.Sprintf("the token has the %s; the provider accepts %q", found, p.ClientIDs)))
+	return errIdentityToken("Incorrect token audience", awsquery.Clip(fmt.Sprintf("the token has the %s; the provider accepts %q", found, p.ClientIDs)))
 }
 
 // errVerification says in AWS's words why a token is not believed.
@@ -49,7 +50,7 @@ func errAudience(p OIDCProvider, audience []string, authorizedParty string) *Err
 func errVerification(err error) *Error {
 	refused := new(oidc.Error)
 	if !errors.As(err, &refused) {
-		return errInternal("verify web identity token: %v", err)
+		return awsquery.Internal("verify web identity token: %v", err)
 	}
 	switch refused.Reason {
 	case oidc.Malformed, oidc.Algorithm:

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/eksauth/eksauth/arn"
+	"github.com/eksauth/eksauth/awsquery"
 	"github.com/eksauth/eksauth/iam"
 	"github.com/eksauth/eksauth/oidc"
 )
@@ -58,21 +59,21 @@ type webIdentityInput struct {
 	policy      string // "" when not given
 }
 
-func readWebIdentity(p params) (webIdentityInput, error) {
-	var v violations
+func readWebIdentity(p awsquery.Params) (webIdentityInput, error) {
+	var v awsquery.Violations
 	in := webIdentityInput{
-		roleARN:     v.required(p, "RoleArn", arnShape()),
-		sessionName: v.required(p, "RoleSessionName", nameShape()),
-		token:       v.secret(p, "WebIdentityToken", minToken, maxToken),
-		duration:    time.Duration(v.integer(p, "DurationSeconds", minDuration, maxDuration, defaultDuration)) * time.Second,
-		policy:      v.optional(p, "Policy", policyShape()),
+		roleARN:     v.Required(p, "RoleArn", arnShape()),
+		sessionName: v.Required(p, "RoleSessionName", nameShape()),
+		token:       v.Secret(p, "WebIdentityToken", minToken, maxToken),
+		duration:    time.Duration(v.Integer(p, "DurationSeconds", minDuration, maxDuration, defaultDuration)) * time.Second,
+		policy:      v.Optional(p, "Policy", policyShape()),
 	}
-	provider := v.optional(p, "ProviderId", urlShape())
-	if err := v.err(); err != nil {
+	provider := v.Optional(p, "ProviderId", urlShape())
+	if err := v.Err(); err != nil {
 		return webIdentityInput{}, err
 	}
 	if provider != "" {
-		return webIdentityInput{}, errParameter("ProviderId is for OAuth 2.0 access tokens, which are not supported here; do not give it with an OpenID Connect ID token")
+		return webIdentityInput{}, awsquery.InvalidParameter("ProviderId is for OAuth 2.0 access tokens, which are not supported here; do not give it with an OpenID Connect ID token")
 	}
 	if err := refuseRest(p); err != nil {
 		return webIdentityInput{}, err
@@ -88,7 +89,7 @@ func readWebIdentity(p params) (webIdentityInput, error) {
 //
 // Source: "AssumeRoleWithWebIdentity" in the AWS STS API reference.
 func (h *Handler) assumeRoleWithWebIdentity(ctx context.Context, q *request) ([]element, error) {
-	in, err := readWebIdentity(q.params)
+	in, err := readWebIdentity(q.Params)
 	if err != nil {
 		return nil, err
 	}
@@ -124,10 +125,10 @@ func (h *Handler) assumeRoleWithWebIdentity(ctx context.Context, q *request) ([]
 		return nil, err
 	}
 	return append(result,
-		element{"SubjectFromWebIdentityToken", user.claims.Subject},
+		awsquery.E("SubjectFromWebIdentityToken", user.claims.Subject),
 		// The documentation says the issuer; real answers have the ARN.
-		element{"Provider", user.provider.ARN},
-		element{"Audience", user.audience},
+		awsquery.E("Provider", user.provider.ARN),
+		awsquery.E("Audience", user.audience),
 	), nil
 }
 
@@ -136,7 +137,7 @@ func (h *Handler) assumeRoleWithWebIdentity(ctx context.Context, q *request) ([]
 //
 // Source: "IAM and AWS STS condition context keys" in the IAM user guide.
 func (u webUser) context(q *request, sessionName string, session Session) iam.Context {
-	facts := requestContext(q.http, q.at, hostRegion(q.http.Host))
+	facts := requestContext(q.HTTP, q.at, hostRegion(q.HTTP.Host))
 	session.Federation.setContext(&facts)
 	facts.Set("sts:RoleSessionName", sessionName)
 	session.setRequested(&facts)

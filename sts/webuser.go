@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/eksauth/eksauth/awsquery"
 	"github.com/eksauth/eksauth/oidc"
 )
 
@@ -27,9 +28,9 @@ func (w *WebIdentity) verify(ctx context.Context, q *request, accountID, raw str
 		return webUser{}, errIdentityToken(messageNoJWT, err.Error())
 	}
 	q.about = append(q.about,
-		slog.String("issuer", clip(said.Issuer)),
-		slog.String("subject", clip(said.Subject)),
-		slog.String("audience", clip(fmt.Sprintf("%q", said.Audience))))
+		slog.String("issuer", awsquery.Clip(said.Issuer)),
+		slog.String("subject", awsquery.Clip(said.Subject)),
+		slog.String("audience", awsquery.Clip(fmt.Sprintf("%q", said.Audience))))
 	// The ordinary token of a service account lacks more than its aud, which
 	// is what AWS complains of.
 	switch {
@@ -73,11 +74,11 @@ func newWebUser(provider OIDCProvider, claims oidc.Claims) (webUser, error) {
 func (w *WebIdentity) provider(ctx context.Context, accountID, issuer string) (OIDCProvider, error) {
 	provider, err := w.Providers.OIDCProvider(ctx, accountID, issuer)
 	if errors.Is(err, ErrNotFound) {
-		return OIDCProvider{}, errIdentityToken("No OpenIDConnect provider found in your account for "+clip(issuer),
+		return OIDCProvider{}, errIdentityToken("No OpenIDConnect provider found in your account for "+awsquery.Clip(issuer),
 			fmt.Sprintf("the role's account %s has no such provider", accountID))
 	}
 	if err != nil {
-		return OIDCProvider{}, errInternal("look up provider %q of account %s: %v", clip(issuer), accountID, err)
+		return OIDCProvider{}, awsquery.Internal("look up provider %q of account %s: %v", awsquery.Clip(issuer), accountID, err)
 	}
 	return provider, nil
 }
