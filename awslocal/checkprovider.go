@@ -128,5 +128,5 @@ func (c *checker) serviceAccount(s ServiceAccount, a *Account, path string) {
 
 // isCalled says whether a cluster of the account is meant by a name or an ARN.
 func (k *Cluster) isCalled(nameOrARN string, a *Account) bool {
-	return k.Name == nameOrARN || clusterARN(a.partition(), k.Region, a.ID, k.Name).String() == nameOrARN
+	return k.Name == nameOrARN || ClusterARN(a.partition(), k.Region, a.ID, k.Name).String() == nameOrARN
 }

@@ -25,11 +25,11 @@ type PlacedCluster struct {
 
 // ARN is arn:PARTITION:eks:REGION:ACCOUNT:cluster/NAME.
 func (c PlacedCluster) ARN() arn.ARN {
-	return clusterARN(c.Partition, c.Region, c.AccountID, c.Name)
+	return ClusterARN(c.Partition, c.Region, c.AccountID, c.Name)
 }
 
-// clusterARN is arn:PARTITION:eks:REGION:ACCOUNT:cluster/NAME.
-func clusterARN(partition, region, account, name string) arn.ARN {
+// ClusterARN is arn:PARTITION:eks:REGION:ACCOUNT:cluster/NAME.
+func ClusterARN(partition, region, account, name string) arn.ARN {
 	return arn.ARN{Partition: partition, Service: "eks", Region: region, AccountID: account, Resource: "cluster/" + name}
 }
 
@@ -145,8 +145,8 @@ func (s *Store) changeCluster(nameOrARN string, change func(*clusterRecord)) err
 	})
 }
 
-// describeCluster finds the cluster of an account and a region by its name.
-func (s *Store) describeCluster(account, region, name string) (PlacedCluster, error) {
+// DescribeCluster finds the cluster of an account and a region by its name.
+func (s *Store) DescribeCluster(account, region, name string) (PlacedCluster, error) {
 	var placed PlacedCluster
 	err := s.db.View(func(tx *bbolt.Tx) error {
 		record, found, err := clusterTable.get(tx, clusterKey(account, region, name))
@@ -162,9 +162,9 @@ func (s *Store) describeCluster(account, region, name string) (PlacedCluster, er
 	return placed, err
 }
 
-// listClusters returns up to limit names, sorted, of an account's clusters in a
+// ListClusters returns up to limit names, sorted, of an account's clusters in a
 // region, from those that come after a name; more says that there are others.
-func (s *Store) listClusters(account, region, after string, limit int) (names []string, more bool, err error) {
+func (s *Store) ListClusters(account, region, after string, limit int) (names []string, more bool, err error) {
 	prefix := clusterKey(account, region, "")
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		cursor := tx.Bucket([]byte(clusterTable)).Cursor()

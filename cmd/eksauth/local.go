@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eksauth/eksauth/awslocal"
+	"github.com/eksauth/eksauth/awslocal/server"
 	"github.com/eksauth/eksauth/internal/atomicfile"
 	"github.com/eksauth/eksauth/internal/cli"
 	"github.com/eksauth/eksauth/internal/serving"
@@ -265,8 +266,8 @@ func (l *local) start(ctx context.Context, f *localFlags) error {
 		}
 		tokens = verifier
 	}
-	config := awslocal.Config{Store: l.store, Tokens: tokens, Now: time.Now, Log: l.log, MaxSession: f.maxSession}
-	l.serve(ctx, listener, serving.Server{Handler: awslocal.NewServer(config), Log: l.log, Grace: 5 * time.Second})
+	config := server.Config{Store: l.store, Tokens: tokens, Now: time.Now, Log: l.log, MaxSession: f.maxSession}
+	l.serve(ctx, listener, serving.Server{Handler: server.New(config), Log: l.log, Grace: 5 * time.Second})
 	if l.env, err = l.environment("http://" + reachable(listener.Addr().(*net.TCPAddr))); err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package awslocal
+package server_test
 
 import (
 	"net/http"
@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/eksauth/eksauth/internal/localtest"
 	"github.com/eksauth/eksauth/sigv4"
 )
 
@@ -42,24 +43,24 @@ const chained = `accounts:
             Condition: {StringEquals: {"sts:ExternalId": secret-word}}
 `
 
-func serveChained(t *testing.T) *service {
+func serveChained(t *testing.T) *localtest.Service {
 	t.Helper()
-	store := open(t, t.TempDir())
-	apply(t, store, parse(t, chained))
-	return serve(t, store)
+	store := localtest.Open(t, t.TempDir())
+	localtest.Apply(t, store, localtest.Parse(t, chained))
+	return localtest.Serve(t, store, nil)
 }
 
-func assume(t testing.TB, s *service, c sigv4.Credentials, in *awssts.AssumeRoleInput) (sigv4.Credentials, error) {
+func assume(t testing.TB, s *localtest.Service, c sigv4.Credentials, in *awssts.AssumeRoleInput) (sigv4.Credentials, error) {
 	t.Helper()
 	in.RoleSessionName = aws.String("session")
-	out, err := awssts.NewFromConfig(s.config(c)).AssumeRole(t.Context(), in)
+	out, err := awssts.NewFromConfig(s.Config(c)).AssumeRole(t.Context(), in)
 	if err != nil {
 		return sigv4.Credentials{}, err
 	}
 	return sigv4.Credentials{AccessKeyID: *out.Credentials.AccessKeyId, SecretAccessKey: *out.Credentials.SecretAccessKey, SessionToken: *out.Credentials.SessionToken}, nil
 }
 
-func mustAssume(t testing.TB, s *service, c sigv4.Credentials, role string) sigv4.Credentials {
+func mustAssume(t testing.TB, s *localtest.Service, c sigv4.Credentials, role string) sigv4.Credentials {
 	t.Helper()
 	session, err := assume(t, s, c, &awssts.AssumeRoleInput{RoleArn: aws.String(role)})
 	if err != nil {
@@ -69,9 +70,9 @@ func mustAssume(t testing.TB, s *service, c sigv4.Credentials, role string) sigv
 }
 
 // whoami asks GetCallerIdentity.
-func whoami(t testing.TB, s *service, c sigv4.Credentials) (userID, arn string, err error) {
+func whoami(t testing.TB, s *localtest.Service, c sigv4.Credentials) (userID, arn string, err error) {
 	t.Helper()
-	out, err := awssts.NewFromConfig(s.config(c)).GetCallerIdentity(t.Context(), &awssts.GetCallerIdentityInput{})
+	out, err := awssts.NewFromConfig(s.Config(c)).GetCallerIdentity(t.Context(), &awssts.GetCallerIdentityInput{})
 	if err != nil {
 		return "", "", err
 	}
@@ -81,17 +82,17 @@ func whoami(t testing.TB, s *service, c sigv4.Credentials) (userID, arn string, 
 func TestGetCallerIdentity(t *testing.T) {
 	t.Parallel()
 	s := serveChained(t)
-	ada := world(t, s.store).Accounts[0].Users[0]
+	ada := localtest.World(t, s.Store).Accounts[0].Users[0]
 	for owner, want := range map[string]string{
-		adaARN:                           ada.ID,
-		"arn:aws:iam::111122223333:root": account,
+		localtest.AdaARN:                 ada.ID,
+		"arn:aws:iam::111122223333:root": localtest.Account,
 	} {
-		id, arn, err := whoami(t, s, credentialsOf(t, s.store, owner))
+		id, arn, err := whoami(t, s, localtest.CredentialsOf(t, s.Store, owner))
 		if err != nil || id != want || arn != owner {
 			t.Errorf("%s is %s, %s (%v)", owner, id, arn, err)
 		}
 	}
-	if strings.Contains(s.log.String(), string(ada.AccessKeys[0].Secret)) {
+	if strings.Contains(s.Log.String(), string(ada.AccessKeys[0].Secret)) {
 		t.Error("the log has a secret")
 	}
 }
@@ -99,7 +100,7 @@ func TestGetCallerIdentity(t *testing.T) {
 func TestBadKeysAreRefused(t *testing.T) {
 	t.Parallel()
 	s := serveChained(t)
-	good := credentialsOf(t, s.store, adaARN)
+	good := localtest.CredentialsOf(t, s.Store, localtest.AdaARN)
 	const unknown = "The security token included in the request is invalid."
 	for _, tc := range []struct {
 		name          string
@@ -116,7 +117,7 @@ func TestBadKeysAreRefused(t *testing.T) {
 			t.Errorf("%s: allowed", tc.name)
 			continue
 		}
-		isAPIError(t, err, http.StatusForbidden, tc.code, tc.message)
+		localtest.IsAPIError(t, err, http.StatusForbidden, tc.code, tc.message)
 	}
 }
 
@@ -124,21 +125,21 @@ func TestBadKeysAreRefused(t *testing.T) {
 func TestKeysAreReadForEachRequest(t *testing.T) {
 	t.Parallel()
 	s := serveChained(t)
-	ada := credentialsOf(t, s.store, adaARN)
+	ada := localtest.CredentialsOf(t, s.Store, localtest.AdaARN)
 	if _, _, err := whoami(t, s, ada); err != nil {
 		t.Fatal(err)
 	}
-	apply(t, s.store, parse(t, strings.Replace(chained, "- name: ada.lovelace", "- name: ada.lovelace\n        accessKeys: [{status: Inactive}]", 1)))
+	localtest.Apply(t, s.Store, localtest.Parse(t, strings.Replace(chained, "- name: ada.lovelace", "- name: ada.lovelace\n        accessKeys: [{status: Inactive}]", 1)))
 	_, _, err := whoami(t, s, ada)
-	isAPIError(t, err, http.StatusForbidden, "InvalidClientTokenId", "")
+	localtest.IsAPIError(t, err, http.StatusForbidden, "InvalidClientTokenId", "")
 }
 
 func TestAssumeRoleAndChain(t *testing.T) {
 	t.Parallel()
 	s := serveChained(t)
-	ada := credentialsOf(t, s.store, adaARN)
+	ada := localtest.CredentialsOf(t, s.Store, localtest.AdaARN)
 	first := mustAssume(t, s, ada, "arn:aws:iam::111122223333:role/first")
-	w := world(t, s.store)
+	w := localtest.World(t, s.Store)
 	id, arn, err := whoami(t, s, first)
 	if want := w.Accounts[0].Roles[0].ID + ":session"; err != nil || id != want || arn != "arn:aws:sts::111122223333:assumed-role/first/session" {
 		t.Errorf("the first session is %s, %s (%v), want id %s", id, arn, err, want)
@@ -155,14 +156,14 @@ func TestAssumeRoleAndChain(t *testing.T) {
 	// Sessions of sessions last an hour, whatever the role says.
 	second.DurationSeconds = aws.Int32(3601)
 	_, err = assume(t, s, first, second)
-	isAPIError(t, err, http.StatusBadRequest, "ValidationError", "1 hour session limit for roles assumed by role chaining")
+	localtest.IsAPIError(t, err, http.StatusBadRequest, "ValidationError", "1 hour session limit for roles assumed by role chaining")
 }
 
 func TestAssumeRoleRefuses(t *testing.T) {
 	t.Parallel()
 	s := serveChained(t)
-	ada := credentialsOf(t, s.store, adaARN)
-	root := credentialsOf(t, s.store, "arn:aws:iam::111122223333:root")
+	ada := localtest.CredentialsOf(t, s.Store, localtest.AdaARN)
+	root := localtest.CredentialsOf(t, s.Store, "arn:aws:iam::111122223333:root")
 	first := mustAssume(t, s, ada, "arn:aws:iam::111122223333:role/first")
 	for _, tc := range []struct {
 		name          string
@@ -175,7 +176,7 @@ func TestAssumeRoleRefuses(t *testing.T) {
 	}{
 		{"not trusted", first, "arn:aws:iam::111122223333:role/mine", nil, 900, 403, "AccessDenied", "is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::111122223333:role/mine"},
 		{"no such role", ada, "arn:aws:iam::111122223333:role/none", nil, 900, 403, "AccessDenied", "is not authorized"},
-		{"another account", ada, "arn:aws:iam::999999999999:role/first", nil, 900, 403, "AccessDenied", "is not authorized"},
+		{"another localtest.Account", ada, "arn:aws:iam::999999999999:role/first", nil, 900, 403, "AccessDenied", "is not authorized"},
 		{"without its path", first, "arn:aws:iam::444455556666:role/second", aws.String("secret-word"), 900, 403, "AccessDenied", "is not authorized"},
 		{"no external id", first, "arn:aws:iam::444455556666:role/team/second", nil, 900, 403, "AccessDenied", "is not authorized"},
 		{"another external id", first, "arn:aws:iam::444455556666:role/team/second", aws.String("another"), 900, 403, "AccessDenied", "is not authorized"},
@@ -188,7 +189,7 @@ func TestAssumeRoleRefuses(t *testing.T) {
 			if err == nil {
 				t.Fatal("allowed")
 			}
-			isAPIError(t, err, tc.status, tc.code, tc.message)
+			localtest.IsAPIError(t, err, tc.status, tc.code, tc.message)
 		})
 	}
 }
@@ -196,35 +197,35 @@ func TestAssumeRoleRefuses(t *testing.T) {
 func TestSessionSurvivesTheStore(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	store := open(t, dir)
-	apply(t, store, parse(t, chained))
-	before := serve(t, store)
-	session := mustAssume(t, before, credentialsOf(t, store, adaARN), "arn:aws:iam::111122223333:role/first")
-	before.server.Close()
+	store := localtest.Open(t, dir)
+	localtest.Apply(t, store, localtest.Parse(t, chained))
+	before := localtest.Serve(t, store, nil)
+	session := mustAssume(t, before, localtest.CredentialsOf(t, store, localtest.AdaARN), "arn:aws:iam::111122223333:role/first")
+	before.Server.Close()
 	store.Close()
 
-	after := serve(t, open(t, dir))
+	after := localtest.Serve(t, localtest.Open(t, dir), nil)
 	if _, arn, err := whoami(t, after, session); err != nil || arn != "arn:aws:sts::111122223333:assumed-role/first/session" {
 		t.Errorf("after a restart the session is %s (%v)", arn, err)
 	}
 	// But not in another store, even one of the same world.
-	w := world(t, after.store)
-	other := open(t, t.TempDir())
-	apply(t, other, w)
-	_, _, err := whoami(t, serve(t, other), session)
-	isAPIError(t, err, http.StatusForbidden, "InvalidClientTokenId", "")
+	w := localtest.World(t, after.Store)
+	other := localtest.Open(t, t.TempDir())
+	localtest.Apply(t, other, w)
+	_, _, err := whoami(t, localtest.Serve(t, other, nil), session)
+	localtest.IsAPIError(t, err, http.StatusForbidden, "InvalidClientTokenId", "")
 }
 
 func TestSessionExpires(t *testing.T) {
 	t.Parallel()
 	s := serveChained(t)
-	session, err := assume(t, s, credentialsOf(t, s.store, adaARN), &awssts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::111122223333:role/first"), DurationSeconds: aws.Int32(900)})
+	session, err := assume(t, s, localtest.CredentialsOf(t, s.Store, localtest.AdaARN), &awssts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::111122223333:role/first"), DurationSeconds: aws.Int32(900)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	const later = 16 * time.Minute
-	s.offset.Store(int64(later))
-	r, err := http.NewRequest(http.MethodGet, s.url+"/?Action=GetCallerIdentity&Version=2011-06-15", nil)
+	s.SetClock(later)
+	r, err := http.NewRequest(http.MethodGet, s.URL+"/?Action=GetCallerIdentity&Version=2011-06-15", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,22 +242,22 @@ func TestSessionExpires(t *testing.T) {
 func TestSessionEndsWithItsRole(t *testing.T) {
 	t.Parallel()
 	s := serveChained(t)
-	session := mustAssume(t, s, credentialsOf(t, s.store, adaARN), "arn:aws:iam::111122223333:role/first")
+	session := mustAssume(t, s, localtest.CredentialsOf(t, s.Store, localtest.AdaARN), "arn:aws:iam::111122223333:role/first")
 
-	apply(t, s.store, parse(t, strings.Replace(chained, "- name: first", "- name: renamed", 1)))
+	localtest.Apply(t, s.Store, localtest.Parse(t, strings.Replace(chained, "- name: first", "- name: renamed", 1)))
 	_, _, err := whoami(t, s, session)
-	isAPIError(t, err, http.StatusForbidden, "InvalidClientTokenId", "The security token included in the request is invalid.")
-	if !strings.Contains(s.log.String(), "was deleted") {
-		t.Errorf("the log does not say why: %s", s.log)
+	localtest.IsAPIError(t, err, http.StatusForbidden, "InvalidClientTokenId", "The security token included in the request is invalid.")
+	if !strings.Contains(s.Log.String(), "was deleted") {
+		t.Errorf("the log does not say why: %s", s.Log)
 	}
 
-	apply(t, s.store, parse(t, chained))
+	localtest.Apply(t, s.Store, localtest.Parse(t, chained))
 	_, _, err = whoami(t, s, session)
-	isAPIError(t, err, http.StatusForbidden, "InvalidClientTokenId", "")
+	localtest.IsAPIError(t, err, http.StatusForbidden, "InvalidClientTokenId", "")
 
 	// A change that keeps the role keeps its sessions.
-	kept := mustAssume(t, s, credentialsOf(t, s.store, adaARN), "arn:aws:iam::111122223333:role/first")
-	apply(t, s.store, parse(t, strings.Replace(chained, "maxSessionDuration: 7200", "maxSessionDuration: 3600", 1)))
+	kept := mustAssume(t, s, localtest.CredentialsOf(t, s.Store, localtest.AdaARN), "arn:aws:iam::111122223333:role/first")
+	localtest.Apply(t, s.Store, localtest.Parse(t, strings.Replace(chained, "maxSessionDuration: 7200", "maxSessionDuration: 3600", 1)))
 	if _, _, err := whoami(t, s, kept); err != nil {
 		t.Errorf("after a change of the role: %v", err)
 	}

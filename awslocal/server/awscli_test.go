@@ -1,4 +1,4 @@
-package awslocal
+package server_test
 
 import (
 	"os"
@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eksauth/eksauth/awslocal"
+	"github.com/eksauth/eksauth/internal/localtest"
 	"github.com/eksauth/eksauth/internal/require"
 )
 
@@ -17,18 +19,18 @@ func TestAWSCLI(t *testing.T) {
 	}
 	t.Parallel()
 	aws := require.Program(t, "aws")
-	s := serveDefault(t)
-	if err := s.store.SetClusterEndpoint("dev", "https://127.0.0.1:6443", somePEM(t)); err != nil {
+	s := localtest.ServeDefault(t)
+	if err := s.Store.SetClusterEndpoint("dev", "https://127.0.0.1:6443", somePEM(t)); err != nil {
 		t.Fatal(err)
 	}
 	home := t.TempDir()
-	e := Environment{Endpoint: s.url, Credentials: credentialsOf(t, s.store, adaARN), Region: region, Kubeconfig: filepath.Join(home, "kubeconfig")}
+	e := awslocal.Environment{Endpoint: s.URL, Credentials: localtest.CredentialsOf(t, s.Store, localtest.AdaARN), Region: localtest.Region, Kubeconfig: filepath.Join(home, "kubeconfig")}
 	for _, tc := range []struct {
 		args string
 		ok   bool
 		want string
 	}{
-		{"sts get-caller-identity --query Arn --output text", true, adaARN},
+		{"sts get-caller-identity --query Arn --output text", true, localtest.AdaARN},
 		{"eks describe-cluster --name no", false, "An error occurred (ResourceNotFoundException) when calling the DescribeCluster operation: No cluster found for name: no."},
 		{"eks update-kubeconfig --name dev", true, "Added new context arn:aws:eks:us-east-1:111122223333:cluster/dev"},
 		{"iam list-users", false, "An error occurred (InvalidAction) when calling the ListUsers operation: The local AWS has STS and EKS; it does not have the service iam."},

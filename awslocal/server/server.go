@@ -1,7 +1,11 @@
-package awslocal
+// Package server is the APIs of the local AWS on one listener. It finds out which
+// of them a request is for, and answers for those that are not there.
+//
+// It may import every package of this module except those that need Kubernetes,
+// and no AWS SDK (its tests use the SDK as the client).
+package server
 
 import (
-	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -10,6 +14,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/eksauth/eksauth/awslocal"
+	"github.com/eksauth/eksauth/awslocal/eksapi"
+	"github.com/eksauth/eksauth/awsquery"
 	"github.com/eksauth/eksauth/sts"
 )
 
@@ -21,13 +28,13 @@ import (
 // the client is speaking.
 type Server struct {
 	sts *sts.Handler
-	eks *eksHandler
+	eks *eksapi.Handler
 	log *slog.Logger
 }
 
 // Config is what a Server is made of. Store, Now and Log are needed.
 type Config struct {
-	Store *Store
+	Store *awslocal.Store
 	// Tokens verifies the tokens of web identities. If it is nil, there is no
 	// AssumeRoleWithWebIdentity.
 	Tokens sts.Tokens
@@ -38,12 +45,12 @@ type Config struct {
 	MaxSession time.Duration
 }
 
-// NewServer serves a store.
-func NewServer(c Config) *Server {
+// New serves a store.
+func New(c Config) *Server {
 	auth := &sts.Authenticator{Directory: c.Store, Sessions: c.Store.Sessions(), Now: c.Now}
 	s := &Server{
 		sts: &sts.Handler{Auth: auth, Log: c.Log, MaxSession: c.MaxSession},
-		eks: &eksHandler{auth: auth, store: c.Store, log: c.Log},
+		eks: &eksapi.Handler{Auth: auth, Store: c.Store, Log: c.Log},
 		log: c.Log,
 	}
 	if c.Tokens != nil {
@@ -63,7 +70,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case service != "eks" && clean == "/":
 		s.sts.ServeHTTP(w, r)
 	case service != "sts" && (clean == "/clusters" || strings.HasPrefix(clean, "/clusters/")):
-		s.eks.serve(w, r, clean)
+		s.eks.Serve(w, r, clean)
 	default:
 		s.refusePath(w, r, service)
 	}
@@ -78,7 +85,7 @@ func (s *Server) recover(w http.ResponseWriter, r *http.Request) {
 	}
 	s.log.LogAttrs(r.Context(), slog.LevelError, "request failed",
 		slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
-	answerError(w, r, "", apiError{Code: "InternalFailure", Status: http.StatusInternalServerError, Message: "The request processing has failed because of an unknown error."})
+	answerError(w, r, "", awsquery.Internal("panic"))
 }
 
 // signedFor is the service that a request claims to be signed for; "" if it
@@ -98,13 +105,4 @@ func signedFor(r *http.Request) string {
 		return ""
 	}
 	return parts[3]
-}
-
-// newRequestID is a random UUID (RFC 9562, version 4).
-func newRequestID() string {
-	var u [16]byte
-	rand.Read(u[:]) // does not fail
-	u[6] = u[6]&0x0f | 0x40
-	u[8] = u[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
 }

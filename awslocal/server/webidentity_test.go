@@ -1,4 +1,4 @@
-package awslocal
+package server_test
 
 import (
 	"net/http"
@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/eksauth/eksauth/awslocal"
+	"github.com/eksauth/eksauth/internal/localtest"
 	"github.com/eksauth/eksauth/oidc"
 )
 
@@ -61,30 +63,26 @@ type podToken string
 func (f podToken) GetIdentityToken() ([]byte, error) { return []byte(f + "\n"), nil }
 
 // serveIssuer is the default world with its cluster's issuer running.
-func serveIssuer(t testing.TB) (*service, *issuer) {
+func serveIssuer(t testing.TB) (*localtest.Service, *issuer) {
 	t.Helper()
 	i := startIssuer(t, "ES256")
-	store := open(t, t.TempDir())
-	w, err := DefaultWorld()
+	store := localtest.Open(t, t.TempDir())
+	w, err := awslocal.DefaultWorld()
 	if err != nil {
 		t.Fatal(err)
 	}
-	apply(t, store, w)
+	localtest.Apply(t, store, w)
 	if err := store.SetClusterIssuer("dev", i.URL()); err != nil {
 		t.Fatal(err)
 	}
-	return serveTokens(t, store, i.verifier()), i
-}
-
-func (s *service) anonymous() aws.Config {
-	return aws.Config{Region: region, BaseEndpoint: aws.String(s.url), Credentials: aws.AnonymousCredentials{}, RetryMaxAttempts: 1}
+	return localtest.Serve(t, store, i.verifier()), i
 }
 
 const appARN = "arn:aws:iam::111122223333:role/awesome.app"
 
-func (s *service) assumeAsPod(t testing.TB, role, token string) error {
+func assumeAsPod(t testing.TB, s *localtest.Service, role, token string) error {
 	t.Helper()
-	_, err := awssts.NewFromConfig(s.anonymous()).AssumeRoleWithWebIdentity(t.Context(), &awssts.AssumeRoleWithWebIdentityInput{
+	_, err := awssts.NewFromConfig(s.Anonymous()).AssumeRoleWithWebIdentity(t.Context(), &awssts.AssumeRoleWithWebIdentityInput{
 		RoleArn: aws.String(role), RoleSessionName: aws.String("pod-1"), WebIdentityToken: aws.String(token),
 	})
 	return err
@@ -94,18 +92,18 @@ func TestServiceAccountBecomesARole(t *testing.T) {
 	t.Parallel()
 	s, i := serveIssuer(t)
 	token := i.token(t, "awesome-app", "awesome-app", "sts.amazonaws.com")
-	config := s.anonymous()
-	config.Credentials = stscreds.NewWebIdentityRoleProvider(awssts.NewFromConfig(s.anonymous()), appARN, podToken(token),
+	config := s.Anonymous()
+	config.Credentials = stscreds.NewWebIdentityRoleProvider(awssts.NewFromConfig(s.Anonymous()), appARN, podToken(token),
 		func(o *stscreds.WebIdentityRoleOptions) { o.RoleSessionName = "pod-1" })
 	who, err := awssts.NewFromConfig(config).GetCallerIdentity(t.Context(), nil)
 	if err != nil {
-		t.Fatalf("%v\n%s", err, s.log)
+		t.Fatalf("%v\n%s", err, s.Log)
 	}
-	if *who.Arn != "arn:aws:sts::111122223333:assumed-role/awesome.app/pod-1" || *who.Account != account {
+	if *who.Arn != "arn:aws:sts::111122223333:assumed-role/awesome.app/pod-1" || *who.Account != localtest.Account {
 		t.Errorf("it is %s of %s", *who.Arn, *who.Account)
 	}
 	for part := range strings.SplitSeq(token, ".") {
-		if strings.Contains(s.log.String(), part) {
+		if strings.Contains(s.Log.String(), part) {
 			t.Error("the log has a part of the token")
 		}
 	}
@@ -123,9 +121,9 @@ func TestServiceAccountIsRefused(t *testing.T) {
 	}{
 		"another namespace":       {appARN, i.token(t, "default", "awesome-app", "sts.amazonaws.com"), 403, "AccessDenied", denied},
 		"another service account": {appARN, i.token(t, "awesome-app", "default", "sts.amazonaws.com"), 403, "AccessDenied", denied},
-		"another role":            {roleARN, i.token(t, "awesome-app", "awesome-app", "sts.amazonaws.com"), 403, "AccessDenied", denied},
+		"another role":            {localtest.RoleARN, i.token(t, "awesome-app", "awesome-app", "sts.amazonaws.com"), 403, "AccessDenied", denied},
 		"no such role":            {appARN + "2", i.token(t, "awesome-app", "awesome-app", "sts.amazonaws.com"), 403, "AccessDenied", denied},
-		"another account": {strings.Replace(appARN, account, "444455556666", 1), i.token(t, "awesome-app", "awesome-app", "sts.amazonaws.com"),
+		"another account": {strings.Replace(appARN, localtest.Account, "444455556666", 1), i.token(t, "awesome-app", "awesome-app", "sts.amazonaws.com"),
 			400, "InvalidIdentityToken", "No OpenIDConnect provider found in your account for " + i.URL()},
 		"ordinary token":   {appARN, i.token(t, "awesome-app", "awesome-app"), 400, "InvalidIdentityToken", "Missing a required claim: aud"},
 		"another audience": {appARN, i.token(t, "awesome-app", "awesome-app", "vault"), 400, "InvalidIdentityToken", "Incorrect token audience"},
@@ -133,18 +131,20 @@ func TestServiceAccountIsRefused(t *testing.T) {
 			400, "InvalidIdentityToken", "No OpenIDConnect provider found in your account for " + stranger.URL()},
 	} {
 		t.Run(name, func(t *testing.T) {
-			isAPIError(t, s.assumeAsPod(t, tc.role, tc.token), tc.status, tc.code, tc.message)
+			localtest.IsAPIError(t, assumeAsPod(t, s, tc.role, tc.token), tc.status, tc.code, tc.message)
 		})
 	}
 	// Registered, but nobody to be reached.
 	stranger.server.Close()
-	setIssuer(t, s.store, "dev", stranger.URL())
-	isAPIError(t, s.assumeAsPod(t, appARN, stranger.token(t, "awesome-app", "awesome-app", "sts.amazonaws.com")),
+	if err := s.Store.SetClusterIssuer("dev", stranger.URL()); err != nil {
+		t.Fatal(err)
+	}
+	localtest.IsAPIError(t, assumeAsPod(t, s, appARN, stranger.token(t, "awesome-app", "awesome-app", "sts.amazonaws.com")),
 		400, "InvalidIdentityToken", "Couldn't retrieve verification key from your identity provider")
 }
 
 func TestServerWithoutTokensHasNoWebIdentity(t *testing.T) {
 	t.Parallel()
-	s := serveDefault(t)
-	isAPIError(t, s.assumeAsPod(t, appARN, "e30.e30.e30"), 400, "InvalidAction", "Could not find operation AssumeRoleWithWebIdentity")
+	s := localtest.ServeDefault(t)
+	localtest.IsAPIError(t, assumeAsPod(t, s, appARN, "e30.e30.e30"), 400, "InvalidAction", "Could not find operation AssumeRoleWithWebIdentity")
 }

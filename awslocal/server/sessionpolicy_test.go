@@ -1,4 +1,4 @@
-package awslocal
+package server_test
 
 import (
 	"strings"
@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/eksauth/eksauth/internal/localtest"
 )
 
 func TestSessionPolicyNarrowsEKS(t *testing.T) {
@@ -34,11 +36,11 @@ func TestSessionPolicyNarrowsEKS(t *testing.T) {
 			if tc.policy != "" {
 				in.Policy = aws.String(tc.policy)
 			}
-			got, err := awssts.NewFromConfig(s.anonymous()).AssumeRoleWithWebIdentity(t.Context(), in)
+			got, err := awssts.NewFromConfig(s.Anonymous()).AssumeRoleWithWebIdentity(t.Context(), in)
 			if err != nil {
 				t.Fatal(err)
 			}
-			config := s.anonymous()
+			config := s.Anonymous()
 			c := got.Credentials
 			config.Credentials = credentials.NewStaticCredentialsProvider(*c.AccessKeyId, *c.SecretAccessKey, *c.SessionToken)
 			check := func(action, want string, err error) {
@@ -49,7 +51,7 @@ func TestSessionPolicyNarrowsEKS(t *testing.T) {
 					}
 					return
 				}
-				isAPIError(t, err, 403, "AccessDeniedException", "User: "+session+" is not authorized to perform: "+action)
+				localtest.IsAPIError(t, err, 403, "AccessDeniedException", "User: "+session+" is not authorized to perform: "+action)
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("%v does not say %q", err, want)
 				}
@@ -60,7 +62,7 @@ func TestSessionPolicyNarrowsEKS(t *testing.T) {
 			check("eks:ListClusters", tc.list, err)
 		})
 	}
-	if !strings.Contains(s.log.String(), `explicitly denied: policy \"of the session\": Statement[0]: Deny applies`) {
-		t.Errorf("the log does not say which statement denied:\n%s", s.log)
+	if !strings.Contains(s.Log.String(), `explicitly denied: policy \"of the session\": Statement[0]: Deny applies`) {
+		t.Errorf("the log does not say which statement denied:\n%s", s.Log)
 	}
 }

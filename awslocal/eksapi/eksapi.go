@@ -1,4 +1,6 @@
-package awslocal
+// Package eksapi is the EKS API of the local AWS, as an http.Handler over its
+// store.
+package eksapi
 
 import (
 	"cmp"
@@ -13,28 +15,31 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/eksauth/eksauth/awslocal"
+	"github.com/eksauth/eksauth/awsquery"
 	"github.com/eksauth/eksauth/iam"
+	"github.com/eksauth/eksauth/internal/awsjson"
 	"github.com/eksauth/eksauth/sts"
 )
 
-// eksHandler is the EKS API as far as signing in needs it: DescribeCluster and
+// Handler is the EKS API as far as signing in needs it: DescribeCluster and
 // ListClusters, of the caller's account in the region that the request is
 // signed for.
 //
 // Every principal of the account may call both, unless the policy of its session
 // leaves that out. AWS would ask their identity policies too, which this package
 // does not have yet.
-type eksHandler struct {
-	auth  *sts.Authenticator
-	store *Store
-	log   *slog.Logger
+type Handler struct {
+	Auth  *sts.Authenticator
+	Store *awslocal.Store
+	Log   *slog.Logger
 }
 
-// maxEKSBody bounds a request's body in bytes; no call here has one.
-const maxEKSBody = 64 << 10
+// maxBody bounds a request's body in bytes; no call here has one.
+const maxBody = 64 << 10
 
-// eksRequest is one call.
-type eksRequest struct {
+// request is one call.
+type request struct {
 	id        string
 	operation string
 	cluster   string // of DescribeCluster
@@ -43,42 +48,42 @@ type eksRequest struct {
 	facts     iam.Context
 }
 
-// serve answers a request for a cleaned path at or below /clusters.
-func (h *eksHandler) serve(w http.ResponseWriter, r *http.Request, path string) {
-	q := &eksRequest{id: newRequestID(), query: r.URL.Query()}
+// Serve answers a request for a cleaned path at or below /clusters.
+func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, path string) {
+	q := &request{id: awsquery.NewRequestID(), query: r.URL.Query()}
 	body, err := h.answer(w, r, q, path)
 	if err == nil {
-		h.log.LogAttrs(r.Context(), slog.LevelDebug, "eks answered", q.attrs()...)
-		writeJSON(w, q.id, http.StatusOK, "", body)
+		h.Log.LogAttrs(r.Context(), slog.LevelDebug, "eks answered", q.attrs()...)
+		awsjson.Answer(w, q.id, http.StatusOK, body)
 		return
 	}
-	refused := new(sts.Error)
+	refused := new(awsquery.Error)
 	if !errors.As(err, &refused) {
-		refused = &sts.Error{Code: "ServerException", Status: http.StatusInternalServerError, Message: "The request could not be processed.", Reason: err.Error()}
+		refused = &awsquery.Error{Code: "ServerException", Status: http.StatusInternalServerError, Message: "The request could not be processed.", Reason: err.Error()}
 	}
 	level := slog.LevelWarn
 	if refused.Status >= http.StatusInternalServerError {
 		level = slog.LevelError
 	}
-	e := apiError{eksCode(refused.Code), refused.Status, refused.Message}
-	h.log.LogAttrs(r.Context(), level, "eks refused", append(q.attrs(), slog.String("code", e.Code), slog.String("answer", e.Message), slog.String("reason", cmp.Or(refused.Reason, "as answered")))...)
-	writeJSONError(w, q.id, e)
+	e := &awsquery.Error{Code: eksCode(refused.Code), Status: refused.Status, Message: refused.Message}
+	h.Log.LogAttrs(r.Context(), level, "eks refused", append(q.attrs(), slog.String("code", e.Code), slog.String("answer", e.Message), slog.String("reason", cmp.Or(refused.Reason, "as answered")))...)
+	awsjson.Refuse(w, q.id, e)
 }
 
-func (h *eksHandler) answer(w http.ResponseWriter, r *http.Request, q *eksRequest, path string) (answer any, err error) {
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, q *request, path string) (answer any, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			answer, err = nil, fmt.Errorf("panic: %v\n%s", v, debug.Stack())
 		}
 	}()
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxEKSBody))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		return nil, &sts.Error{Code: "InvalidRequestException", Status: http.StatusBadRequest, Message: "The body cannot be read, or is too large.", Reason: err.Error()}
+		return nil, &awsquery.Error{Code: "InvalidRequestException", Status: http.StatusBadRequest, Message: "The body cannot be read, or is too large.", Reason: err.Error()}
 	}
-	if q.caller, err = h.auth.Authenticate(r, body, "eks"); err != nil {
+	if q.caller, err = h.Auth.Authenticate(r, body, "eks"); err != nil {
 		return nil, err
 	}
-	q.facts = q.caller.Context(r, h.auth.Now())
+	q.facts = q.caller.Context(r, h.Auth.Now())
 	name, below := strings.CutPrefix(path, "/clusters/")
 	switch {
 	case r.Method == http.MethodGet && !below:
@@ -88,9 +93,9 @@ func (h *eksHandler) answer(w http.ResponseWriter, r *http.Request, q *eksReques
 		q.operation, q.cluster = "DescribeCluster", name
 		return h.describeCluster(q)
 	}
-	return nil, &sts.Error{
+	return nil, &awsquery.Error{
 		Code: "UnknownOperationException", Status: http.StatusNotFound,
-		Message: fmt.Sprintf("The EKS API of the local AWS does not have %s %s.", clip(r.Method), clip(path)),
+		Message: fmt.Sprintf("The EKS API of the local AWS does not have %s %s.", awsquery.Clip(r.Method), awsquery.Clip(path)),
 	}
 }
 
@@ -119,7 +124,7 @@ type (
 		Data string `json:"data"`
 	}
 	accessConfig struct {
-		AuthenticationMode AuthenticationMode `json:"authenticationMode"`
+		AuthenticationMode awslocal.AuthenticationMode `json:"authenticationMode"`
 	}
 )
 
@@ -127,7 +132,7 @@ type (
 //
 // Source: "Actions, resources, and condition keys for Amazon Elastic Kubernetes
 // Service" in the service authorization reference.
-func (q *eksRequest) permit(resource string) error {
+func (q *request) permit(resource string) error {
 	action := "eks:" + q.operation
 	decision := q.caller.SessionPermits(action, resource, q.facts)
 	if decision.Allowed() {
@@ -137,23 +142,23 @@ func (q *eksRequest) permit(resource string) error {
 	if decision.Effect == iam.Deny {
 		why = "with an explicit deny in a session policy"
 	}
-	return &sts.Error{
+	return &awsquery.Error{
 		Code: "AccessDenied", Status: http.StatusForbidden, Reason: decision.String(),
-		Message: fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s %s", q.caller.Identity.Principal, action, clip(resource), why),
+		Message: fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s %s", q.caller.Identity.Principal, action, awsquery.Clip(resource), why),
 	}
 }
 
-func (h *eksHandler) describeCluster(q *eksRequest) (any, error) {
+func (h *Handler) describeCluster(q *request) (any, error) {
 	who := q.caller.Identity.Principal
-	if err := q.permit(clusterARN(who.Partition, q.caller.Region, who.AccountID, q.cluster).String()); err != nil {
+	if err := q.permit(awslocal.ClusterARN(who.Partition, q.caller.Region, who.AccountID, q.cluster).String()); err != nil {
 		return nil, err
 	}
-	c, err := h.store.describeCluster(q.caller.Identity.AccountID, q.caller.Region, q.cluster)
+	c, err := h.Store.DescribeCluster(q.caller.Identity.AccountID, q.caller.Region, q.cluster)
 	if errors.Is(err, sts.ErrNotFound) {
-		return nil, &sts.Error{
+		return nil, &awsquery.Error{
 			Code: "ResourceNotFoundException", Status: http.StatusNotFound,
-			Message: fmt.Sprintf("No cluster found for name: %s.", clip(q.cluster)),
-			Reason:  fmt.Sprintf("account %s has no cluster %s in region %s", q.caller.Identity.AccountID, quote(q.cluster), q.caller.Region),
+			Message: fmt.Sprintf("No cluster found for name: %s.", awsquery.Clip(q.cluster)),
+			Reason:  fmt.Sprintf("account %s has no cluster %s in region %s", q.caller.Identity.AccountID, strconv.Quote(awsquery.Clip(q.cluster)), q.caller.Region),
 		}
 	}
 	if err != nil {
@@ -161,7 +166,7 @@ func (h *eksHandler) describeCluster(q *eksRequest) (any, error) {
 	}
 	answer := clusterAnswer{
 		Name: c.Name, ARN: c.ARN().String(), CreatedAt: c.Created.Unix(), Version: c.Version,
-		Endpoint: c.Endpoint, Status: c.status(), AccessConfig: &accessConfig{c.AuthenticationMode},
+		Endpoint: c.Endpoint, Status: status(c), AccessConfig: &accessConfig{c.AuthenticationMode},
 	}
 	if c.OIDCIssuer != "" {
 		answer.Identity = &identity{}
@@ -178,7 +183,7 @@ func (h *eksHandler) describeCluster(q *eksRequest) (any, error) {
 // maxResults is the largest page of ListClusters, and the one when none is asked.
 const maxResults = 100
 
-func (h *eksHandler) listClusters(q *eksRequest) (any, error) {
+func (h *Handler) listClusters(q *request) (any, error) {
 	if err := q.permit("*"); err != nil {
 		return nil, err
 	}
@@ -194,7 +199,7 @@ func (h *eksHandler) listClusters(q *eksRequest) (any, error) {
 	if err != nil {
 		return nil, errInvalidParameter("nextToken is not one of this API's")
 	}
-	names, more, err := h.store.listClusters(q.caller.Identity.AccountID, q.caller.Region, string(after), limit)
+	names, more, err := h.Store.ListClusters(q.caller.Identity.AccountID, q.caller.Region, string(after), limit)
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +214,7 @@ func (h *eksHandler) listClusters(q *eksRequest) (any, error) {
 }
 
 func errInvalidParameter(message string) error {
-	return &sts.Error{Code: "InvalidParameterException", Status: http.StatusBadRequest, Message: message}
+	return &awsquery.Error{Code: "InvalidParameterException", Status: http.StatusBadRequest, Message: message}
 }
 
 // eksCode is the name that JSON APIs have for an error of the query APIs.
@@ -236,10 +241,10 @@ func eksCode(code string) string {
 	return code
 }
 
-func (q *eksRequest) attrs() []slog.Attr {
+func (q *request) attrs() []slog.Attr {
 	attrs := []slog.Attr{slog.String("requestId", q.id), slog.String("operation", q.operation)}
 	if q.cluster != "" {
-		attrs = append(attrs, slog.String("cluster", clip(q.cluster)))
+		attrs = append(attrs, slog.String("cluster", awsquery.Clip(q.cluster)))
 	}
 	if q.caller.Identity.Kind != 0 {
 		attrs = append(attrs,
@@ -251,7 +256,7 @@ func (q *eksRequest) attrs() []slog.Attr {
 
 // status is CREATING for a cluster that nobody runs: the aws CLI then refuses to
 // write a kubeconfig for it, rather than one without a server.
-func (c PlacedCluster) status() string {
+func status(c awslocal.PlacedCluster) string {
 	if c.Endpoint == "" {
 		return "CREATING"
 	}

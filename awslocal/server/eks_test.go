@@ -1,4 +1,4 @@
-package awslocal
+package server_test
 
 import (
 	"crypto/x509"
@@ -19,6 +19,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/eksauth/eksauth/awslocal"
+	"github.com/eksauth/eksauth/internal/localtest"
 	"github.com/eksauth/eksauth/sigv4"
 	"github.com/eksauth/eksauth/sts"
 )
@@ -31,6 +33,26 @@ func somePEM(t testing.TB) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
 }
 
+const base = `accounts:
+  - id: "111122223333"
+    users:
+      - name: ada
+    roles:
+      - name: r
+        trustPolicy:
+          Version: "2012-10-17"
+          Statement:
+            - Effect: Allow
+              Principal: {AWS: "*"}
+              Action: sts:AssumeRole
+    clusters:
+      - name: dev
+        region: us-east-1
+        mapUsers:
+          - userarn: arn:aws:iam::111122223333:user/ada
+            username: ada
+`
+
 func describe(t testing.TB, config aws.Config, name string) (*types.Cluster, error) {
 	t.Helper()
 	out, err := eks.NewFromConfig(config).DescribeCluster(t.Context(), &eks.DescribeClusterInput{Name: &name})
@@ -42,9 +64,9 @@ func describe(t testing.TB, config aws.Config, name string) (*types.Cluster, err
 
 func TestDescribeCluster(t *testing.T) {
 	t.Parallel()
-	s := serveDefault(t)
+	s := localtest.ServeDefault(t)
 	before := time.Now().Add(-time.Minute)
-	c, err := describe(t, s.of(t, adaARN), "dev")
+	c, err := describe(t, s.Of(t, localtest.AdaARN), "dev")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,15 +83,15 @@ func TestDescribeCluster(t *testing.T) {
 func TestDescribeClusterWithControlPlane(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	store := open(t, dir)
-	apply(t, store, parse(t, strings.Replace(base, "region: us-east-1", "region: us-east-1\n        authenticationMode: API\n        oidcIssuer: https://127.0.0.1:1/id/A", 1)))
+	store := localtest.Open(t, dir)
+	localtest.Apply(t, store, localtest.Parse(t, strings.Replace(base, "region: us-east-1", "region: us-east-1\n        authenticationMode: API\n        oidcIssuer: https://127.0.0.1:1/id/A", 1)))
 	ca := somePEM(t)
 	if err := store.SetClusterEndpoint("dev", "https://127.0.0.1:6443", ca); err != nil {
 		t.Fatal(err)
 	}
-	check := func(store *Store) {
+	check := func(store *awslocal.Store) {
 		t.Helper()
-		c, err := describe(t, serve(t, store).of(t, "arn:aws:iam::111122223333:user/ada"), "dev")
+		c, err := describe(t, localtest.Serve(t, store, nil).Of(t, "arn:aws:iam::111122223333:user/ada"), "dev")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,8 +109,8 @@ func TestDescribeClusterWithControlPlane(t *testing.T) {
 	check(store)
 	// It stays over a restart and over a world that does not speak of it.
 	store.Close()
-	store = open(t, dir)
-	apply(t, store, parse(t, strings.Replace(base, "region: us-east-1", "region: us-east-1\n        authenticationMode: API\n        oidcIssuer: https://127.0.0.1:1/id/A", 1)))
+	store = localtest.Open(t, dir)
+	localtest.Apply(t, store, localtest.Parse(t, strings.Replace(base, "region: us-east-1", "region: us-east-1\n        authenticationMode: API\n        oidcIssuer: https://127.0.0.1:1/id/A", 1)))
 	check(store)
 
 	if err := store.SetClusterEndpoint("arn:aws:eks:us-east-1:111122223333:cluster/dev", "", ""); err != nil {
@@ -101,8 +123,8 @@ func TestDescribeClusterWithControlPlane(t *testing.T) {
 
 func TestSetClusterEndpointRefuses(t *testing.T) {
 	t.Parallel()
-	s := open(t, t.TempDir())
-	apply(t, s, parse(t, strings.Replace(base, "    clusters:", "    clusters:\n      - {name: dev, region: us-west-2}\n      - {name: only, region: us-west-2}", 1)))
+	s := localtest.Open(t, t.TempDir())
+	localtest.Apply(t, s, localtest.Parse(t, strings.Replace(base, "    clusters:", "    clusters:\n      - {name: dev, region: us-west-2}\n      - {name: only, region: us-west-2}", 1)))
 	for _, tc := range []struct{ cluster, endpoint, ca, want string }{
 		{"only", "http://127.0.0.1", "", "is not an https URL"},
 		{"only", "https://127.0.0.1", "x", "neither PEM nor base64"},
@@ -132,12 +154,12 @@ func TestSetClusterEndpointRefuses(t *testing.T) {
 // Clusters are the account's and the region's, whoever asks.
 func TestOnlyClustersOfTheAccountAndTheRegionAreThere(t *testing.T) {
 	t.Parallel()
-	store := open(t, t.TempDir())
-	apply(t, store, parse(t, base+`  - id: "444455556666"
+	store := localtest.Open(t, t.TempDir())
+	localtest.Apply(t, store, localtest.Parse(t, base+`  - id: "444455556666"
     users: [{name: mei}]
     clusters: [{name: dev, region: us-east-1}, {name: mine, region: us-east-1}]
 `))
-	s := serve(t, store)
+	s := localtest.Serve(t, store, nil)
 	const ada, mei = "arn:aws:iam::111122223333:user/ada", "arn:aws:iam::444455556666:user/mei"
 	for _, tc := range []struct{ caller, region, name, want string }{
 		{ada, "us-east-1", "dev", "arn:aws:eks:us-east-1:111122223333:cluster/dev"},
@@ -148,7 +170,7 @@ func TestOnlyClustersOfTheAccountAndTheRegionAreThere(t *testing.T) {
 		{ada, "us-east-1", "DEV", ""},
 		{ada, "us-east-1", "de", ""},
 	} {
-		config := s.of(t, tc.caller)
+		config := s.Of(t, tc.caller)
 		config.Region = tc.region
 		c, err := describe(t, config, tc.name)
 		if tc.want != "" {
@@ -162,22 +184,22 @@ func TestOnlyClustersOfTheAccountAndTheRegionAreThere(t *testing.T) {
 			t.Errorf("%s in %s describes %s: %v", tc.caller, tc.region, tc.name, err)
 			continue
 		}
-		isAPIError(t, err, http.StatusNotFound, "ResourceNotFoundException", "No cluster found for name: "+tc.name+".")
+		localtest.IsAPIError(t, err, http.StatusNotFound, "ResourceNotFoundException", "No cluster found for name: "+tc.name+".")
 	}
 }
 
 func TestListClustersInPages(t *testing.T) {
 	t.Parallel()
-	store := open(t, t.TempDir())
+	store := localtest.Open(t, t.TempDir())
 	var want []string
 	doc := "    clusters:\n"
 	for i := range 205 {
 		want = append(want, fmt.Sprintf("c%03d", i))
 		doc += fmt.Sprintf("      - {name: c%03d, region: us-east-1}\n      - {name: c%03d, region: us-west-2}\n", 204-i, i)
 	}
-	apply(t, store, parse(t, "accounts:\n  - id: \"111122223333\"\n    users: [{name: ada}]\n"+doc))
-	s := serve(t, store)
-	client := eks.NewFromConfig(s.of(t, "arn:aws:iam::111122223333:user/ada"))
+	localtest.Apply(t, store, localtest.Parse(t, "accounts:\n  - id: \"111122223333\"\n    users: [{name: ada}]\n"+doc))
+	s := localtest.Serve(t, store, nil)
+	client := eks.NewFromConfig(s.Of(t, "arn:aws:iam::111122223333:user/ada"))
 	for limit, pages := range map[int32]int{0: 3, 100: 3, 50: 5, 1: 205} {
 		var got []string
 		n := 0
@@ -207,8 +229,8 @@ func TestListClustersInPages(t *testing.T) {
 
 func TestListClustersOfNoneIsAnEmptyList(t *testing.T) {
 	t.Parallel()
-	s := serveDefault(t)
-	config := s.of(t, adaARN)
+	s := localtest.ServeDefault(t)
+	config := s.Of(t, localtest.AdaARN)
 	config.Region = "eu-west-1"
 	out, err := eks.NewFromConfig(config).ListClusters(t.Context(), &eks.ListClustersInput{})
 	if err != nil || out.Clusters == nil || len(out.Clusters) != 0 || out.NextToken != nil {
@@ -218,18 +240,18 @@ func TestListClustersOfNoneIsAnEmptyList(t *testing.T) {
 
 func TestSessionsMayDescribe(t *testing.T) {
 	t.Parallel()
-	s := serveDefault(t)
-	session := mustAssume(t, s, credentialsOf(t, s.store, adaARN), roleARN)
-	if _, err := describe(t, s.config(session), "dev"); err != nil {
+	s := localtest.ServeDefault(t)
+	session := mustAssume(t, s, localtest.CredentialsOf(t, s.Store, localtest.AdaARN), localtest.RoleARN)
+	if _, err := describe(t, s.Config(session), "dev"); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestEKSRefusesBadSignatures(t *testing.T) {
 	t.Parallel()
-	s := serveDefault(t)
-	ada := credentialsOf(t, s.store, adaARN)
-	session := mustAssume(t, s, ada, roleARN)
+	s := localtest.ServeDefault(t)
+	ada := localtest.CredentialsOf(t, s.Store, localtest.AdaARN)
+	session := mustAssume(t, s, ada, localtest.RoleARN)
 	wrong := ada
 	wrong.SecretAccessKey = "x" + wrong.SecretAccessKey
 	unknown := ada
@@ -258,9 +280,9 @@ func TestEKSRefusesBadSignatures(t *testing.T) {
 		}, 0, 400, "IncompleteSignatureException"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			s.offset.Store(int64(tc.later))
-			defer s.offset.Store(0)
-			r, err := http.NewRequest(http.MethodGet, s.url+"/clusters/dev", nil)
+			s.SetClock(tc.later)
+			defer s.SetClock(0)
+			r, err := http.NewRequest(http.MethodGet, s.URL+"/clusters/dev", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -278,7 +300,7 @@ func TestEKSRefusesBadSignatures(t *testing.T) {
 // signed signs a request without a body, by a clock that is off.
 func signed(c sigv4.Credentials, service string, off time.Duration) func(*http.Request) error {
 	return func(r *http.Request) error {
-		return sigv4.Sign(r, sigv4.EmptyPayload, c, region, service, time.Now().Add(off))
+		return sigv4.Sign(r, sigv4.EmptyPayload, c, localtest.Region, service, time.Now().Add(off))
 	}
 }
 

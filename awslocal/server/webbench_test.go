@@ -1,12 +1,17 @@
-package awslocal
+package server_test
 
 import (
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/eksauth/eksauth/awslocal"
+	"github.com/eksauth/eksauth/awslocal/server"
+	"github.com/eksauth/eksauth/internal/localtest"
 )
 
 // BenchmarkAssumeRoleWithWebIdentity is the whole of it over HTTP on loopback,
@@ -17,16 +22,16 @@ func BenchmarkAssumeRoleWithWebIdentity(b *testing.B) {
 	for _, algorithm := range []string{"RS256", "ES256"} {
 		b.Run(algorithm, func(b *testing.B) {
 			i := startIssuer(b, algorithm)
-			store := open(b, b.TempDir())
-			w, err := DefaultWorld()
+			store := localtest.Open(b, b.TempDir())
+			w, err := awslocal.DefaultWorld()
 			if err != nil {
 				b.Fatal(err)
 			}
-			apply(b, store, w)
+			localtest.Apply(b, store, w)
 			if err := store.SetClusterIssuer("dev", i.URL()); err != nil {
 				b.Fatal(err)
 			}
-			server := httptest.NewServer(NewServer(Config{Store: store, Tokens: i.verifier(), Now: time.Now, Log: discard()}))
+			server := httptest.NewServer(server.New(server.Config{Store: store, Tokens: i.verifier(), Now: time.Now, Log: slog.New(slog.DiscardHandler)}))
 			defer server.Close()
 			form := "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleSessionName=pod-1&RoleArn=" + appARN +
 				"&WebIdentityToken=" + i.token(b, "awesome-app", "awesome-app", "sts.amazonaws.com")

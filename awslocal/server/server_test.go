@@ -1,8 +1,9 @@
-package awslocal
+package server_test
 
 import (
 	"encoding/xml"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -12,14 +13,17 @@ import (
 
 	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/eksauth/eksauth/awslocal"
+	"github.com/eksauth/eksauth/awslocal/server"
+	"github.com/eksauth/eksauth/internal/localtest"
 	"github.com/eksauth/eksauth/sigv4"
 	"github.com/eksauth/eksauth/token"
 )
 
 func TestUnknownServicesAreRefusedInTheirOwnShape(t *testing.T) {
 	t.Parallel()
-	s := serveDefault(t)
-	ada := credentialsOf(t, s.store, adaARN)
+	s := localtest.ServeDefault(t)
+	ada := localtest.CredentialsOf(t, s.Store, localtest.AdaARN)
 	const form = "application/x-www-form-urlencoded; charset=utf-8"
 	for _, tc := range []struct {
 		service, method, path, contentType, body string
@@ -45,14 +49,14 @@ func TestUnknownServicesAreRefusedInTheirOwnShape(t *testing.T) {
 		{"", "GET", "/favicon.ico", "", "", 404, "UnknownOperationException", ""},
 		{"", "POST", "/x?Action=y", "", "", 400, "InvalidAction", "ErrorResponse"},
 	} {
-		r, err := http.NewRequest(tc.method, s.url+tc.path, strings.NewReader(tc.body))
+		r, err := http.NewRequest(tc.method, s.URL+tc.path, strings.NewReader(tc.body))
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.Header.Set("Content-Type", tc.contentType)
 		if tc.service != "" {
 			service := strings.Trim(tc.service, "<>")
-			if err := sigv4.Sign(r, sigv4.PayloadHash([]byte(tc.body)), ada, region, service, time.Now()); err != nil {
+			if err := sigv4.Sign(r, sigv4.PayloadHash([]byte(tc.body)), ada, localtest.Region, service, time.Now()); err != nil {
 				t.Fatal(err)
 			}
 			r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), "/"+service+"/", "/"+tc.service+"/", 1))
@@ -111,23 +115,23 @@ func xmlError3(t *testing.T, body string) (root, code, message string) {
 // The SDK reads the answer for a service that is not there.
 func TestUnknownOperationIsReadByTheSDK(t *testing.T) {
 	t.Parallel()
-	s := serveDefault(t)
-	_, err := awssts.NewFromConfig(s.of(t, adaARN)).GetSessionToken(t.Context(), &awssts.GetSessionTokenInput{})
-	isAPIError(t, err, http.StatusBadRequest, "InvalidAction", "Could not find operation GetSessionToken for version 2011-06-15")
+	s := localtest.ServeDefault(t)
+	_, err := awssts.NewFromConfig(s.Of(t, localtest.AdaARN)).GetSessionToken(t.Context(), &awssts.GetSessionTokenInput{})
+	localtest.IsAPIError(t, err, http.StatusBadRequest, "InvalidAction", "Could not find operation GetSessionToken for version 2011-06-15")
 }
 
 // A signature covers the cleaned path: what is the same to it is the same here.
 func TestPathsThatAreTheSameToASignatureAreTheSame(t *testing.T) {
 	t.Parallel()
-	s := serveDefault(t)
-	ada := credentialsOf(t, s.store, adaARN)
+	s := localtest.ServeDefault(t)
+	ada := localtest.CredentialsOf(t, s.Store, localtest.AdaARN)
 	for _, path := range []string{"/clusters/dev", "//clusters/dev", "/clusters//dev", "/clusters/./dev", "/x/../clusters/dev", "/clusters/dev/"} {
-		r := httptest.NewRequest(http.MethodGet, s.url+path, nil)
+		r := httptest.NewRequest(http.MethodGet, s.URL+path, nil)
 		if err := signed(ada, "eks", 0)(r); err != nil {
 			t.Fatal(err)
 		}
 		w := httptest.NewRecorder()
-		NewServer(Config{Store: s.store, Now: time.Now, Log: discard()}).ServeHTTP(w, r)
+		server.New(server.Config{Store: s.Store, Now: time.Now, Log: slog.New(slog.DiscardHandler)}).ServeHTTP(w, r)
 		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "cluster/dev") {
 			t.Errorf("%s: %d %s", path, w.Code, w.Body)
 		}
@@ -136,14 +140,14 @@ func TestPathsThatAreTheSameToASignatureAreTheSame(t *testing.T) {
 
 func TestPresignedRequestsFindTheirService(t *testing.T) {
 	t.Parallel()
-	s := serveDefault(t)
-	ada := credentialsOf(t, s.store, adaARN)
-	for service, want := range map[string]string{"sts": adaARN, "eks": "UnknownOperationException", "s3": "NotImplemented"} {
-		r, err := http.NewRequest(http.MethodGet, s.url+"/?Action=GetCallerIdentity&Version=2011-06-15", nil)
+	s := localtest.ServeDefault(t)
+	ada := localtest.CredentialsOf(t, s.Store, localtest.AdaARN)
+	for service, want := range map[string]string{"sts": localtest.AdaARN, "eks": "UnknownOperationException", "s3": "NotImplemented"} {
+		r, err := http.NewRequest(http.MethodGet, s.URL+"/?Action=GetCallerIdentity&Version=2011-06-15", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		u, err := sigv4.Presign(r, sigv4.EmptyPayload, ada, region, service, time.Now(), time.Minute)
+		u, err := sigv4.Presign(r, sigv4.EmptyPayload, ada, localtest.Region, service, time.Now(), time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,19 +167,19 @@ func TestPresignedRequestsFindTheirService(t *testing.T) {
 // verifies.
 func TestTokensVerify(t *testing.T) {
 	t.Parallel()
-	s := serveDefault(t)
-	ada := credentialsOf(t, s.store, adaARN)
-	endpoint, err := url.Parse(s.url)
+	s := localtest.ServeDefault(t)
+	ada := localtest.CredentialsOf(t, s.Store, localtest.AdaARN)
+	endpoint, err := url.Parse(s.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	session := mustAssume(t, s, ada, roleARN)
+	session := mustAssume(t, s, ada, localtest.RoleARN)
 	v := &token.Verifier{ClusterID: "dev", Partition: "aws", Endpoint: endpoint, Client: http.DefaultClient, Now: time.Now}
 	for want, c := range map[string]sigv4.Credentials{
-		adaARN: ada,
+		localtest.AdaARN: ada,
 		"arn:aws:sts::111122223333:assumed-role/awesome.role/session": session,
 	} {
-		raw, _, err := token.New(c, token.Options{ClusterID: "dev", Region: region, Time: time.Now()})
+		raw, _, err := token.New(c, token.Options{ClusterID: "dev", Region: localtest.Region, Time: time.Now()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,19 +193,19 @@ func TestTokensVerify(t *testing.T) {
 // Whatever fails inside denies, in the shape of the API.
 func TestBrokenStoreDenies(t *testing.T) {
 	t.Parallel()
-	s := serveDefault(t)
-	ada := credentialsOf(t, s.store, adaARN)
-	sts := s.of(t, adaARN)
-	s.store.Close()
+	s := localtest.ServeDefault(t)
+	ada := localtest.CredentialsOf(t, s.Store, localtest.AdaARN)
+	sts := s.Of(t, localtest.AdaARN)
+	s.Store.Close()
 	_, err := awssts.NewFromConfig(sts).GetCallerIdentity(t.Context(), &awssts.GetCallerIdentityInput{})
-	isAPIError(t, err, http.StatusInternalServerError, "InternalFailure", "")
-	_, err = describe(t, s.config(ada), "dev")
-	isAPIError(t, err, http.StatusInternalServerError, "ServerException", "")
+	localtest.IsAPIError(t, err, http.StatusInternalServerError, "InternalFailure", "")
+	_, err = describe(t, s.Config(ada), "dev")
+	localtest.IsAPIError(t, err, http.StatusInternalServerError, "ServerException", "")
 }
 
 func TestPanicDenies(t *testing.T) {
 	t.Parallel()
-	server := NewServer(Config{Store: &Store{}, Now: func() time.Time { panic("no such luck") }, Log: discard()})
+	server := server.New(server.Config{Store: &awslocal.Store{}, Now: func() time.Time { panic("no such luck") }, Log: slog.New(slog.DiscardHandler)})
 	for _, path := range []string{"/?Action=GetCallerIdentity&Version=2011-06-15", "/clusters/dev"} {
 		w := httptest.NewRecorder()
 		server.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
@@ -213,9 +217,9 @@ func TestPanicDenies(t *testing.T) {
 
 func TestBodiesAreBounded(t *testing.T) {
 	t.Parallel()
-	s := serveDefault(t)
+	s := localtest.ServeDefault(t)
 	for path, want := range map[string]string{"/": "RequestEntityTooLargeException", "/clusters": "InvalidRequestException"} {
-		r, err := http.NewRequest(http.MethodPost, s.url+path, io.LimitReader(endless{}, 10<<20))
+		r, err := http.NewRequest(http.MethodPost, s.URL+path, io.LimitReader(endless{}, 10<<20))
 		if err != nil {
 			t.Fatal(err)
 		}
