@@ -63,6 +63,12 @@ func newMerger(w *World, old *state, now time.Time) *merger {
 		for _, r := range a.Roles {
 			m.taken[r.ID] = true
 		}
+		for _, g := range a.Groups {
+			m.taken[g.ID] = true
+		}
+		for _, p := range a.Policies {
+			m.taken[p.ID] = true
+		}
 	}
 	for _, k := range inOrder(old.keys, func(k keyRecord) int { return k.Order }) {
 		if k.Generated && !m.taken[k.ID] {
@@ -81,8 +87,17 @@ func (m *merger) take(keys AccessKeys) {
 func (m *merger) account(a *Account, order int) {
 	m.next.accounts[a.ID] = accountRecord{ID: a.ID, Alias: a.Alias, Partition: a.partition(), Order: order}
 	m.accessKeys(a.RootAccessKeys, a.ID, "")
+	for i := range a.Policies {
+		m.policy(&a.Policies[i], a.ID, i)
+	}
+	for i := range a.Groups {
+		m.group(&a.Groups[i], a.ID, i)
+	}
 	for i := range a.Users {
 		m.user(&a.Users[i], a.ID, i)
+	}
+	if _, named := m.next.users[nameKey(a.ID, administrator)]; !named {
+		m.user(&User{Name: administrator, ManagedPolicies: []string{administratorAccess(a.partition())}}, a.ID, len(a.Users))
 	}
 	for i := range a.Roles {
 		m.role(&a.Roles[i], a.ID, i)
@@ -101,7 +116,11 @@ func (m *merger) user(u *User, account string, order int) {
 	m.next.users[key] = userRecord{
 		Account: account, Name: u.Name, Path: orSlash(u.Path), Order: order,
 		ID:      m.uniqueID(u.ID, old.ID, userIDPrefix),
+		Groups:  slices.Clone(u.Groups),
+		Tags:    slices.Clone(u.Tags),
 		Created: m.created(old.Created, there),
+
+		attachments: attached(u.ManagedPolicies, u.InlinePolicies, u.PermissionsBoundary),
 	}
 	keys := u.AccessKeys
 	if keys == nil {
@@ -119,8 +138,51 @@ func (m *merger) role(r *Role, account string, order int) {
 		ServiceAccounts:    slices.Clone(r.ServiceAccounts),
 		TrustPolicy:        r.TrustPolicy,
 		MaxSessionDuration: cmp.Or(r.MaxSessionDuration, defaultMaxSessionDuration),
+		Description:        r.Description,
+		Tags:               slices.Clone(r.Tags),
 		Created:            m.created(old.Created, there),
+
+		attachments: attached(r.ManagedPolicies, r.InlinePolicies, r.PermissionsBoundary),
 	}
+}
+
+func attached(managed []string, inline []InlinePolicy, boundary string) attachments {
+	return attachments{Managed: slices.Clone(managed), Inline: slices.Clone(inline), Boundary: boundary}
+}
+
+func (m *merger) group(g *Group, account string, order int) {
+	key := nameKey(account, g.Name)
+	old, there := m.old.groups[key]
+	m.next.groups[key] = groupRecord{
+		Account: account, Name: g.Name, Path: orSlash(g.Path), Order: order,
+		ID:      m.uniqueID(g.ID, old.ID, groupIDPrefix),
+		Created: m.created(old.Created, there),
+
+		attachments: attached(g.ManagedPolicies, g.InlinePolicies, ""),
+	}
+}
+
+func (m *merger) policy(p *ManagedPolicy, account string, order int) {
+	key := nameKey(account, p.Name)
+	old, there := m.old.policies[key]
+	record := policyRecord{
+		Account: account, Name: p.Name, Path: orSlash(p.Path), Order: order,
+		ID:          m.uniqueID(p.ID, old.ID, policyIDPrefix),
+		Description: p.Description,
+		Default:     cmp.Or(p.DefaultVersion, firstVersion),
+		Tags:        slices.Clone(p.Tags),
+		Created:     m.created(old.Created, there), Updated: m.now,
+	}
+	for _, v := range p.versions() {
+		created := m.now
+		for _, o := range old.Versions {
+			if o.ID == v.ID && o.Document == v.Document {
+				created = o.Created
+			}
+		}
+		record.Versions = append(record.Versions, policyVersion{v.ID, v.Document, created})
+	}
+	m.next.policies[key] = record
 }
 
 func (m *merger) provider(p *OIDCProvider, account string, order int) {

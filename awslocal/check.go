@@ -2,6 +2,7 @@ package awslocal
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -12,6 +13,7 @@ import (
 var (
 	aliasShape       = pattern(`^[a-z0-9](-?[a-z0-9])*$`)
 	nameShape        = pattern(`^[\w+=,.@-]{1,64}$`)
+	policyNameShape  = pattern(`^[\w+=,.@-]{1,128}$`)
 	pathShape        = pattern(`^(/|/[!-~]+/)$`)
 	clusterNameShape = pattern(`^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$`)
 	versionShape     = pattern(`^[0-9]{1,2}\.[0-9]{1,3}$`)
@@ -69,9 +71,10 @@ func (c *checker) account(a *Account, d *census, path string) {
 		c.fail(path+".partition", didYouMean(a.Partition, partitionIDs()), "AWS has no partition %s", quote(a.Partition))
 	}
 	c.accessKeys(a.RootAccessKeys, path+".rootAccessKeys")
+	c.policies(a, path)
 	users := map[string]string{}
 	for i := range a.Users {
-		c.user(&a.Users[i], users, indexPath(path+".users", i))
+		c.user(&a.Users[i], a, users, indexPath(path+".users", i))
 	}
 	roles := map[string]string{}
 	for i := range a.Roles {
@@ -87,15 +90,24 @@ func (c *checker) account(a *Account, d *census, path string) {
 	}
 }
 
-func (c *checker) user(u *User, seen map[string]string, path string) {
+func (c *checker) user(u *User, a *Account, seen map[string]string, path string) {
 	c.name("user", u.Name, u.Path, seen, path)
-	c.uniqueID(u.ID, "AIDA", path+".id")
+	c.uniqueID(u.ID, userIDPrefix, path+".id")
 	c.accessKeys(u.AccessKeys, path+".accessKeys")
+	c.attached(a, u.ManagedPolicies, u.InlinePolicies, u.PermissionsBoundary, path)
+	c.tags(u.Tags, path+".tags")
+	for i, name := range u.Groups {
+		if !slices.ContainsFunc(a.Groups, func(g Group) bool { return strings.EqualFold(g.Name, name) }) {
+			c.fail(indexPath(path+".groups", i), didYouMean(name, a.groupNames()), "the account has no group %s", quote(name))
+		}
+	}
 }
 
 func (c *checker) role(r *Role, a *Account, d *census, seen map[string]string, path string) {
 	c.name("role", r.Name, r.Path, seen, path)
-	c.uniqueID(r.ID, "AROA", path+".id")
+	c.uniqueID(r.ID, roleIDPrefix, path+".id")
+	c.attached(a, r.ManagedPolicies, r.InlinePolicies, r.PermissionsBoundary, path)
+	c.tags(r.Tags, path+".tags")
 	if m := r.MaxSessionDuration; m != 0 && (m < 3600 || m > 43200) {
 		c.fail(path+".maxSessionDuration", "write seconds, from 3600 to 43200", "%d is not how long a role's sessions may last", m)
 	}

@@ -47,7 +47,9 @@ func TestUsersAndRolesAreInOrder(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{
 		"arn:aws:iam::111122223333:user/zoe", "arn:aws:iam::111122223333:user/staff/a+b=c,d.e@f-g_h", "arn:aws:iam::111122223333:user/ada",
-		"arn:aws:iam::111122223333:user/keyless", "arn:aws:iam::111122223333:user/off", "arn:aws:iam::444455556666:user/ada",
+		"arn:aws:iam::111122223333:user/keyless", "arn:aws:iam::111122223333:user/off",
+		"arn:aws:iam::111122223333:user/administrator", // whom the world does not name
+		"arn:aws:iam::444455556666:user/ada", "arn:aws:iam::444455556666:user/administrator",
 	}, arns(users)); diff != "" {
 		t.Error(diff)
 	}

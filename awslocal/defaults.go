@@ -25,3 +25,18 @@ func unless[T comparable](value, normal T) T {
 	}
 	return value
 }
+
+// administrator is the user of each account who may do everything, unless the
+// world says otherwise of a user of that name.
+const administrator = "administrator"
+
+// firstVersion is that of a managed policy with one document.
+const firstVersion = "v1"
+
+// versions are those of the world, or the one that Document stands for.
+func (p *ManagedPolicy) versions() []PolicyVersion {
+	if len(p.Versions) > 0 {
+		return p.Versions
+	}
+	return []PolicyVersion{{firstVersion, p.Document}}
+}

@@ -29,7 +29,10 @@ func (st *state) world() *World {
 	}
 	for _, u := range inOrder(st.users, func(u userRecord) int { return u.Order }) {
 		a := &w.Accounts[place[u.Account]]
-		user := User{Name: u.Name, Path: unless(u.Path, defaultPath), ID: u.ID, AccessKeys: AccessKeys{}}
+		user := User{
+			Name: u.Name, Path: unless(u.Path, defaultPath), ID: u.ID, AccessKeys: AccessKeys{}, Groups: u.Groups,
+			ManagedPolicies: u.Managed, InlinePolicies: u.Inline, PermissionsBoundary: u.Boundary, Tags: u.Tags,
+		}
 		if k := keys[nameKey(u.Account, u.Name)]; k != nil {
 			user.AccessKeys = k
 		}
@@ -39,8 +42,19 @@ func (st *state) world() *World {
 		a := &w.Accounts[place[r.Account]]
 		a.Roles = append(a.Roles, Role{
 			Name: r.Name, Path: unless(r.Path, defaultPath), ID: r.ID, ServiceAccounts: r.ServiceAccounts, TrustPolicy: r.TrustPolicy,
-			MaxSessionDuration: unless(r.MaxSessionDuration, defaultMaxSessionDuration),
+			MaxSessionDuration: unless(r.MaxSessionDuration, defaultMaxSessionDuration), Description: r.Description,
+			ManagedPolicies: r.Managed, InlinePolicies: r.Inline, PermissionsBoundary: r.Boundary, Tags: r.Tags,
 		})
+	}
+	for _, g := range inOrder(st.groups, func(g groupRecord) int { return g.Order }) {
+		a := &w.Accounts[place[g.Account]]
+		a.Groups = append(a.Groups, Group{
+			Name: g.Name, Path: unless(g.Path, defaultPath), ID: g.ID, ManagedPolicies: g.Managed, InlinePolicies: g.Inline,
+		})
+	}
+	for _, p := range inOrder(st.policies, func(p policyRecord) int { return p.Order }) {
+		a := &w.Accounts[place[p.Account]]
+		a.Policies = append(a.Policies, p.managedPolicy())
 	}
 	for _, p := range inOrder(st.providers, func(p providerRecord) int { return p.Order }) {
 		a := &w.Accounts[place[p.Account]]
@@ -77,4 +91,17 @@ func (c clusterRecord) cluster() Cluster {
 		cluster.OIDCProvider = new(bool)
 	}
 	return cluster
+}
+
+func (p policyRecord) managedPolicy() ManagedPolicy {
+	policy := ManagedPolicy{Name: p.Name, Path: unless(p.Path, defaultPath), ID: p.ID, Description: p.Description, Tags: p.Tags}
+	if len(p.Versions) == 1 && p.Default == firstVersion {
+		policy.Document = p.document()
+		return policy
+	}
+	policy.DefaultVersion = p.Default
+	for _, v := range p.Versions {
+		policy.Versions = append(policy.Versions, PolicyVersion{v.ID, v.Document})
+	}
+	return policy
 }

@@ -12,6 +12,8 @@ import (
 const (
 	userIDPrefix    = "AIDA"
 	roleIDPrefix    = "AROA"
+	groupIDPrefix   = "AGPA"
+	policyIDPrefix  = "ANPA"
 	accessKeyPrefix = "AKIA"
 )
 

@@ -72,7 +72,7 @@ func numberOf(w *World) (int, error) {
 		return 0, err
 	}
 	want := numberedWorld(n).Accounts[0]
-	if len(a.Users) != 1 || a.Users[0].Path != want.Users[0].Path || len(a.Users[0].AccessKeys) != 1 || len(a.Roles) != len(want.Roles) {
+	if len(withoutAdministrator(a.Users)) != 1 || a.Users[0].Path != want.Users[0].Path || len(a.Users[0].AccessKeys) != 1 || len(a.Roles) != len(want.Roles) {
 		return 0, fmt.Errorf("world %d is not whole: %+v", n, a)
 	}
 	for i, r := range a.Roles {

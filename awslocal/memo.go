@@ -6,6 +6,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/sts"
 )
 
@@ -20,6 +21,7 @@ type memoPage struct {
 	keys        sync.Map // of sts.AccessKey by id
 	roles       sync.Map // of sts.Role by nameKey
 	providers   sync.Map // of sts.OIDCProvider by providerKey
+	permissions sync.Map // of sts.Policies by arn.Principal
 }
 
 // at is the page of a reading transaction.
@@ -69,4 +71,15 @@ func (p *memoPage) provider(tx *bbolt.Tx, account, issuer string) (sts.OIDCProvi
 		p.providers.Store(place, provider)
 	}
 	return provider, err
+}
+
+func (p *memoPage) policies(tx *bbolt.Tx, principal arn.Principal) (sts.Policies, error) {
+	if known, ok := p.permissions.Load(principal); ok {
+		return known.(sts.Policies), nil
+	}
+	policies, err := findPolicies(tx, principal)
+	if err == nil {
+		p.permissions.Store(principal, policies)
+	}
+	return policies, err
 }

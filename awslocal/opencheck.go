@@ -60,8 +60,10 @@ func openChecked(path string) (db *bbolt.DB, err error) {
 // upgrade makes a store of an earlier schema one of this schema, if its content
 // is good. From then on earlier programs leave it alone.
 func upgrade(tx *bbolt.Tx) error {
-	if _, err := tx.CreateBucketIfNotExists([]byte(providerTable)); err != nil { // since schema 2
-		return err
+	for _, name := range tables() { // providers since schema 2, groups and policies since 3
+		if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
+			return err
+		}
 	}
 	if err := putSchema(tx.Bucket([]byte(metaBucket))); err != nil {
 		return err

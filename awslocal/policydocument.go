@@ -121,13 +121,20 @@ func (n *notes) checkTrust(doc PolicyDocument, path string) *iam.Policy {
 		return nil
 	}
 	policy, err := iam.Parse([]byte(doc), iam.TrustPolicy)
+	n.malformed(err, path)
+	return policy
+}
+
+// malformed notes what package iam found wrong with the policy at path; nothing
+// if err is nil.
+func (n *notes) malformed(err error, path string) {
 	if err == nil {
-		return policy
+		return
 	}
 	var malformed *iam.MalformedError
 	if !errors.As(err, &malformed) {
 		n.fail(path, "", "%v", err)
-		return nil
+		return
 	}
 	at := path
 	switch {
@@ -138,10 +145,9 @@ func (n *notes) checkTrust(doc PolicyDocument, path string) *iam.Policy {
 	}
 	n.fail(at, "", "%s", malformed.Message)
 	if n.source == nil {
-		return nil
+		return
 	}
 	if first, ok := n.source.literals[path]; ok {
 		n.faults[len(n.faults)-1].Line = first + malformed.Line - 1
 	}
-	return nil
 }

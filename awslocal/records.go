@@ -10,7 +10,7 @@ import (
 
 // schema is the version of everything below. A program that does not know a
 // version must not touch the file.
-const schema = 2
+const schema = 3
 
 // The tables of a store, each a bucket.
 const (
@@ -21,6 +21,9 @@ const (
 	clusterTable table[clusterRecord] = "clusters"   // by clusterKey
 
 	providerTable table[providerRecord] = "oidcProviders" // by providerKey; since schema 2
+
+	groupTable  table[groupRecord]  = "groups"   // by nameKey; since schema 3
+	policyTable table[policyRecord] = "policies" // by nameKey; since schema 3
 )
 
 // nameKey is where a user or a role stands. Names are unique within an account
@@ -43,13 +46,23 @@ type accountRecord struct {
 	Order     int    `json:"order"`
 }
 
+// attachments are the policies of a user, a group or a role.
+type attachments struct {
+	Inline   []InlinePolicy `json:"inline,omitempty"`   // by name
+	Managed  []string       `json:"managed,omitempty"`  // ARNs, as attached
+	Boundary string         `json:"boundary,omitempty"` // ARN; groups have none
+}
+
 type userRecord struct {
 	Account string    `json:"account"`
 	Name    string    `json:"name"`
 	Path    string    `json:"path"`
 	ID      string    `json:"id"`
+	Groups  []string  `json:"groups,omitempty"` // names
+	Tags    []Tag     `json:"tags,omitempty"`
 	Created time.Time `json:"created"`
 	Order   int       `json:"order"`
+	attachments
 }
 
 func (u userRecord) principal(partition string) arn.Principal {
@@ -64,12 +77,60 @@ type roleRecord struct {
 	ServiceAccounts    []ServiceAccount `json:"serviceAccounts,omitempty"`
 	TrustPolicy        PolicyDocument   `json:"trustPolicy,omitempty"`
 	MaxSessionDuration int              `json:"maxSessionDuration"` // seconds
+	Description        string           `json:"description,omitempty"`
+	Tags               []Tag            `json:"tags,omitempty"`
 	Created            time.Time        `json:"created"`
 	Order              int              `json:"order"`
+	attachments
 }
 
 func (r roleRecord) principal(partition string) arn.Principal {
 	return arn.Principal{Kind: arn.Role, Partition: partition, AccountID: r.Account, Path: r.Path, Name: r.Name}
+}
+
+type groupRecord struct {
+	Account string    `json:"account"`
+	Name    string    `json:"name"`
+	Path    string    `json:"path"`
+	ID      string    `json:"id"`
+	Created time.Time `json:"created"`
+	Order   int       `json:"order"`
+	attachments
+}
+
+// policyRecord is a customer managed policy.
+type policyRecord struct {
+	Account     string          `json:"account"`
+	Name        string          `json:"name"`
+	Path        string          `json:"path"`
+	ID          string          `json:"id"`
+	Description string          `json:"description,omitempty"`
+	Versions    []policyVersion `json:"versions"` // from the oldest
+	Default     string          `json:"default"`  // the version in force
+	Tags        []Tag           `json:"tags,omitempty"`
+	Created     time.Time       `json:"created"`
+	Updated     time.Time       `json:"updated"`
+	Order       int             `json:"order"`
+}
+
+type policyVersion struct {
+	ID       string         `json:"id"` // v1, v2, …
+	Document PolicyDocument `json:"document"`
+	Created  time.Time      `json:"created"`
+}
+
+func (p policyRecord) arn(partition string) string {
+	return "arn:" + partition + ":iam::" + p.Account + ":policy" + p.Path + p.Name
+}
+
+// document is the one in force.
+func (p policyRecord) document() PolicyDocument {
+	for _, v := range p.Versions {
+		if v.ID == p.Default {
+			return v.Document
+		}
+	}
+	return ""
 }
 
 // keyRecord belongs to the account's root if User is "".

@@ -18,12 +18,14 @@ type state struct {
 	clusters map[string]clusterRecord
 
 	providers map[string]providerRecord
+	groups    map[string]groupRecord
+	policies  map[string]policyRecord
 }
 
 func newState() *state {
 	return &state{
 		accounts: map[string]accountRecord{}, users: map[string]userRecord{}, roles: map[string]roleRecord{}, keys: map[string]keyRecord{},
-		clusters: map[string]clusterRecord{}, providers: map[string]providerRecord{},
+		clusters: map[string]clusterRecord{}, providers: map[string]providerRecord{}, groups: map[string]groupRecord{}, policies: map[string]policyRecord{},
 	}
 }
 
@@ -43,6 +45,12 @@ func load(tx *bbolt.Tx) (*state, error) {
 		return nil, err
 	}
 	if s.providers, err = providerTable.all(tx); err != nil {
+		return nil, err
+	}
+	if s.groups, err = groupTable.all(tx); err != nil {
+		return nil, err
+	}
+	if s.policies, err = policyTable.all(tx); err != nil {
 		return nil, err
 	}
 	s.clusters, err = clusterTable.all(tx)
@@ -78,6 +86,16 @@ func (s *state) check() error {
 			return fmt.Errorf("the identity provider %s has no account", key)
 		}
 	}
+	for key, g := range s.groups {
+		if _, ok := s.accounts[g.Account]; !ok {
+			return fmt.Errorf("the group %s has no account", key)
+		}
+	}
+	for key, p := range s.policies {
+		if _, ok := s.accounts[p.Account]; !ok {
+			return fmt.Errorf("the policy %s has no account", key)
+		}
+	}
 	return nil
 }
 
@@ -95,6 +113,12 @@ func (s *state) save(tx *bbolt.Tx) error {
 		return err
 	}
 	if err := providerTable.replace(tx, s.providers); err != nil {
+		return err
+	}
+	if err := groupTable.replace(tx, s.groups); err != nil {
+		return err
+	}
+	if err := policyTable.replace(tx, s.policies); err != nil {
 		return err
 	}
 	return clusterTable.replace(tx, s.clusters)

@@ -162,7 +162,7 @@ func initialise(tx *bbolt.Tx) error {
 }
 
 func tables() []string {
-	return []string{string(accountTable), string(userTable), string(roleTable), string(keyTable), string(clusterTable), string(providerTable)}
+	return []string{string(accountTable), string(userTable), string(roleTable), string(keyTable), string(clusterTable), string(providerTable), string(groupTable), string(policyTable)}
 }
 
 // openError tells what openChecked found in words for people.

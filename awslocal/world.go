@@ -25,8 +25,13 @@ type Account struct {
 	Partition string `yaml:"partition,omitempty"` // "aws" when not given
 	// RootAccessKeys are those of the root user, who has none otherwise.
 	RootAccessKeys AccessKeys `yaml:"rootAccessKeys,omitempty"`
-	Users          []User     `yaml:"users,omitempty"`
-	Roles          []Role     `yaml:"roles,omitempty"`
+	// Policies are managed policies of the account's own.
+	Policies []ManagedPolicy `yaml:"policies,omitempty"`
+	Groups   []Group         `yaml:"groups,omitempty"`
+	// Users are those that are named here, and administrator, who may do
+	// everything.
+	Users []User `yaml:"users,omitempty"`
+	Roles []Role `yaml:"roles,omitempty"`
 
 	// OIDCProviders are the identity providers that the account knows, besides
 	// the issuers of its clusters.
@@ -41,6 +46,53 @@ type User struct {
 	ID   string `yaml:"id,omitempty"`   // AIDA…, generated when not given
 	// AccessKeys is nil for one key that is generated, and empty for none.
 	AccessKeys AccessKeys `yaml:"accessKeys,omitempty"`
+	Groups     []string   `yaml:"groups,omitempty"` // names
+	// ManagedPolicies are ARNs: of the account's policies, or of AWS's own.
+	ManagedPolicies     []string       `yaml:"managedPolicies,omitempty"`
+	InlinePolicies      []InlinePolicy `yaml:"inlinePolicies,omitempty"`
+	PermissionsBoundary string         `yaml:"permissionsBoundary,omitempty"` // ARN of a managed policy
+	Tags                []Tag          `yaml:"tags,omitempty"`
+}
+
+// Group is an IAM group.
+type Group struct {
+	Name            string         `yaml:"name"`
+	Path            string         `yaml:"path,omitempty"` // "/" when not given
+	ID              string         `yaml:"id,omitempty"`   // AGPA…, generated when not given
+	ManagedPolicies []string       `yaml:"managedPolicies,omitempty"`
+	InlinePolicies  []InlinePolicy `yaml:"inlinePolicies,omitempty"`
+}
+
+// InlinePolicy is a policy of one user, group or role.
+type InlinePolicy struct {
+	Name     string         `yaml:"name" json:"name"`
+	Document PolicyDocument `yaml:"document" json:"document"`
+}
+
+// ManagedPolicy is a managed policy of an account. Document is its only version,
+// or Versions are all of them.
+type ManagedPolicy struct {
+	Name        string          `yaml:"name"`
+	Path        string          `yaml:"path,omitempty"` // "/" when not given
+	ID          string          `yaml:"id,omitempty"`   // ANPA…, generated when not given
+	Description string          `yaml:"description,omitempty"`
+	Document    PolicyDocument  `yaml:"document,omitempty"`
+	Versions    []PolicyVersion `yaml:"versions,omitempty"`
+	// DefaultVersion is the one of Versions that is in force.
+	DefaultVersion string `yaml:"defaultVersion,omitempty"`
+	Tags           []Tag  `yaml:"tags,omitempty"`
+}
+
+// PolicyVersion is a version of a managed policy.
+type PolicyVersion struct {
+	ID       string         `yaml:"id"` // v1, v2, …
+	Document PolicyDocument `yaml:"document"`
+}
+
+// Tag is a tag of a user, a role, a policy, an identity provider.
+type Tag struct {
+	Key   string `yaml:"key" json:"key"`
+	Value string `yaml:"value" json:"value"`
 }
 
 // AccessKeys are the long-term access keys of one principal.
@@ -78,7 +130,13 @@ type Role struct {
 	ServiceAccounts []ServiceAccount `yaml:"serviceAccounts,omitempty"`
 	TrustPolicy     PolicyDocument   `yaml:"trustPolicy,omitempty"`
 	// MaxSessionDuration is in seconds, 3600 to 43200; 3600 when not given.
-	MaxSessionDuration int `yaml:"maxSessionDuration,omitempty"`
+	MaxSessionDuration int            `yaml:"maxSessionDuration,omitempty"`
+	Description        string         `yaml:"description,omitempty"`
+	ManagedPolicies    []string       `yaml:"managedPolicies,omitempty"` // ARNs
+	InlinePolicies     []InlinePolicy `yaml:"inlinePolicies,omitempty"`
+	// PermissionsBoundary is the ARN of a managed policy.
+	PermissionsBoundary string `yaml:"permissionsBoundary,omitempty"`
+	Tags                []Tag  `yaml:"tags,omitempty"`
 }
 
 // ServiceAccount is a service account of a cluster in the role's account.

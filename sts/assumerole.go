@@ -11,6 +11,7 @@ import (
 
 	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/awsquery"
+	"github.com/eksauth/eksauth/iam"
 )
 
 const (
@@ -102,7 +103,9 @@ func (h *Handler) assumeRole(ctx context.Context, q *request) ([]element, error)
 	role, err := h.trustedRole(ctx, asked, session, petition{
 		action: "sts:AssumeRole",
 		caller: q.caller.Policy(),
-		within: q.caller.SessionPermits,
+		own: func(ctx context.Context, action, resource string, facts iam.Context) (Permission, error) {
+			return h.Auth.Permission(ctx, q.caller, action, resource, facts)
+		},
 		facts:  q.sessionContext(in, session),
 		refuse: q.notAuthorized,
 	})
@@ -166,7 +169,7 @@ func newRoleSession(q *request, in assumeRoleInput) (Session, error) {
 	}
 	if from.SourceIdentity != "" {
 		if in.sourceIdentity != "" && in.sourceIdentity != from.SourceIdentity {
-			return Session{}, q.notAuthorized("sts:SetSourceIdentity", in.roleARN,
+			return Session{}, q.notAuthorized("sts:SetSourceIdentity", in.roleARN, "",
 				fmt.Sprintf("the caller's session has the source identity %q, which cannot be changed", from.SourceIdentity))
 		}
 		session.SourceIdentity = from.SourceIdentity

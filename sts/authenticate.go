@@ -19,8 +19,8 @@ import (
 // ErrNotFound is a Directory's answer for what it does not have.
 var ErrNotFound = errors.New("not found")
 
-// Directory knows the access keys and the roles. Implementations are safe for
-// concurrent use and answer ErrNotFound, wrapped or not, for what does not
+// Directory knows the access keys, the roles, and who may do what. Implementations
+// are safe for concurrent use and answer ErrNotFound, wrapped or not, for what does not
 // exist; any other error denies the request with InternalFailure.
 type Directory interface {
 	// AccessKey finds a long-term access key by its id.
@@ -28,6 +28,8 @@ type Directory interface {
 	// Role finds a role by partition, account and name. Whether the path is
 	// the one asked for is checked by this package.
 	Role(ctx context.Context, role arn.Principal) (Role, error)
+	// Policies finds what a user or a role may do.
+	Policies(ctx context.Context, principal arn.Principal) (Policies, error)
 }
 
 // AccessKey is a long-term access key of a user or of an account's root.

@@ -3,7 +3,6 @@ package sts
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/awsquery"
@@ -15,9 +14,12 @@ import (
 type petition struct {
 	action string // of the API, sts:AssumeRole…
 	caller iam.Caller
-	within func(action, resource string, facts iam.Context) iam.Decision // of the caller's session policy
-	facts  iam.Context
-	refuse func(action, resource, reason string) *Error
+	// own asks the caller's policies; nil for one who has none, a web identity.
+	own   func(ctx context.Context, action, resource string, facts iam.Context) (Permission, error)
+	facts iam.Context
+	// refuse words a refusal; why is of the caller's policies, "" for the trust
+	// policy, of which AWS says nothing.
+	refuse func(action, resource, why, reason string) *Error
 }
 
 // trustedRole finds the role that was asked for and the permission to make this
@@ -29,13 +31,13 @@ func (h *Handler) trustedRole(ctx context.Context, asked arn.Principal, session 
 		return Role{}, awsquery.Internal("look up role %s: %v", asked, err)
 	}
 	if err != nil {
-		return Role{}, p.refuse(p.action, asked.String(), "the role does not exist")
+		return Role{}, p.refuse(p.action, asked.String(), "", "the role does not exist")
 	}
 	if role.Principal != asked {
-		return Role{}, p.refuse(p.action, asked.String(), "the role's ARN is "+role.Principal.String())
+		return Role{}, p.refuse(p.action, asked.String(), "", "the role's ARN is "+role.Principal.String())
 	}
 	for _, action := range neededActions(p.action, session) {
-		if err := p.permit(role, action); err != nil {
+		if err := p.permit(ctx, role, action); err != nil {
 			return Role{}, err
 		}
 	}
@@ -57,33 +59,49 @@ func neededActions(action string, session Session) []string {
 	return actions
 }
 
-// permit asks the role's trust policy, and what the caller's session policy leaves
-// of it. The caller's identity policies are not asked, not even where the
-// decision's Via says that the trust policy names the account and leaves the rest
-// to it.
-func (p petition) permit(role Role, action string) error {
-	decision := iam.Evaluate(role.TrustPolicy, iam.Request{
-		Action:   action,
-		Resource: role.Principal.String(),
-		Caller:   p.caller,
-		Context:  p.facts,
-	})
-	if !decision.Allowed() {
-		return p.refuse(action, role.Principal.String(), decision.String())
+// permit asks the role's trust policy, and the caller's own policies.
+//
+// In the role's account a trust policy that names the caller suffices, unless
+// theirs deny. One that names the account leaves it to the account, so that
+// theirs must allow too; and so they must for a role of another account. What
+// theirs leave out of a boundary or of a session policy is missing, unless the
+// trust policy names the very user or session.
+//
+// Source: "Policy evaluation logic", "Cross-account policy evaluation logic" and
+// "AWS STS: using AssumeRole" in the IAM user guide.
+func (p petition) permit(ctx context.Context, role Role, action string) error {
+	resource := role.Principal.String()
+	trust := iam.Evaluate(role.TrustPolicy, iam.Request{Action: action, Resource: resource, Caller: p.caller, Context: p.facts})
+	if !trust.Allowed() {
+		return p.refuse(action, resource, "", trust.String())
 	}
-	narrowed := p.within(action, role.Principal.String(), p.facts)
-	// A trust policy that names the very session adds to what its session policy
-	// allows; not to what that denies.
-	if narrowed.Effect == iam.Deny || !narrowed.Allowed() && decision.Via != iam.ViaSelf {
-		return p.refuse(action, role.Principal.String(), narrowed.String())
+	if p.own == nil {
+		return nil
+	}
+	own, err := p.own(ctx, action, resource, p.facts)
+	if err != nil {
+		return err
+	}
+	delegated := trust.Via == iam.ViaAccount || role.Principal.AccountID != p.caller.Identity.AccountID
+	if !delegated && own.Identity.Effect == iam.NoMatch {
+		own.Identity = iam.Decision{Effect: iam.Allow} // the trust policy stands for it
+	}
+	switch {
+	case own.Allowed():
+		return nil
+	case own.Denied(), delegated, trust.Via != iam.ViaSelf:
+		return p.refuse(action, resource, own.why(), own.String())
 	}
 	return nil
 }
 
 // notAuthorized is AWS's answer to every reason for a refusal.
-func (q *request) notAuthorized(action, resource, reason string) *Error {
-	return errDenied(fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s",
-		q.caller.Identity.Principal, action, awsquery.Clip(resource)), reason)
+func (q *request) notAuthorized(action, resource, why, reason string) *Error {
+	message := notPermitted(q.caller, action, resource)
+	if why != "" {
+		message += " " + why
+	}
+	return errDenied(message, reason)
 }
 
 // sessionContext are the condition keys of a request for a role session.

@@ -110,9 +110,10 @@ func (h *Handler) assumeRoleWithWebIdentity(ctx context.Context, q *request) ([]
 	role, err := h.trustedRole(ctx, asked, session, petition{
 		action: "sts:AssumeRoleWithWebIdentity",
 		caller: iam.Caller{Federated: user.provider.ARN},
-		within: q.caller.SessionPermits, // there is no caller's session yet
 		facts:  user.context(q, in.sessionName, session),
-		refuse: func(action, _, reason string) *Error { return errDenied("Not authorized to perform "+action, reason) },
+		refuse: func(action, _, _, reason string) *Error {
+			return errDenied("Not authorized to perform "+action, reason)
+		},
 	})
 	if err != nil {
 		return nil, err

@@ -42,12 +42,14 @@ const (
 
 // world is a Directory in memory, and the service over it.
 type world struct {
-	keys    map[string]AccessKey
-	roles   map[string]Role // by name
-	log     *logtest.Buffer
-	offset  atomic.Int64 // of the clock, in nanoseconds
-	handler *Handler
-	url     string
+	keys       map[string]AccessKey
+	roles      map[string]Role     // by name
+	policies   map[string]Policies // by the name of a user or a role
+	everything *iam.Policy
+	log        *logtest.Buffer
+	offset     atomic.Int64 // of the clock, in nanoseconds
+	handler    *Handler
+	url        string
 }
 
 func (w *world) AccessKey(_ context.Context, id string) (AccessKey, error) {
@@ -73,6 +75,17 @@ func (w *world) Role(_ context.Context, role arn.Principal) (Role, error) {
 		return Role{}, ErrNotFound
 	}
 	return r, nil
+}
+
+// Policies are those of the tests that set some; others may do everything.
+func (w *world) Policies(_ context.Context, principal arn.Principal) (Policies, error) {
+	if principal.Name == "nobodyknows" {
+		return Policies{}, errors.New("disk on fire")
+	}
+	if p, ok := w.policies[principal.Name]; ok {
+		return p, nil
+	}
+	return Policies{Identity: []*iam.Policy{w.everything}}, nil
 }
 
 func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.offset.Load())) }
@@ -115,7 +128,11 @@ func sealKey() []byte { return bytes.Repeat([]byte{7}, SealKeySize) }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{keys: map[string]AccessKey{}, roles: map[string]Role{}, log: &logtest.Buffer{}}
+	w := &world{keys: map[string]AccessKey{}, roles: map[string]Role{}, policies: map[string]Policies{}, log: &logtest.Buffer{}}
+	var err error
+	if w.everything, err = iam.Parse([]byte(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`), iam.IdentityPolicy); err != nil {
+		t.Fatal(err)
+	}
 	w.addUser(t, adaKey, adaSecret, adaARN, "AIDAADAADAADAADAADAA")
 	w.addUser(t, rootKey, rootSecret, "arn:aws:iam::111122223333:root", account)
 	w.addUser(t, chinaKey, chinaSec, "arn:aws-cn:iam::444455556666:user/mei", "AIDACHINACHINACHINAC")

@@ -4,6 +4,7 @@ package eksapi
 
 import (
 	"cmp"
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -26,9 +27,7 @@ import (
 // ListClusters, of the caller's account in the region that the request is
 // signed for.
 //
-// Every principal of the account may call both, unless the policy of its session
-// leaves that out. AWS would ask their identity policies too, which this package
-// does not have yet.
+// Whoever calls needs the permission, as in AWS.
 type Handler struct {
 	Auth  *sts.Authenticator
 	Store *awslocal.Store
@@ -88,10 +87,10 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, q *request, pat
 	switch {
 	case r.Method == http.MethodGet && !below:
 		q.operation = "ListClusters"
-		return h.listClusters(q)
+		return h.listClusters(r.Context(), q)
 	case r.Method == http.MethodGet && !strings.Contains(name, "/"):
 		q.operation, q.cluster = "DescribeCluster", name
-		return h.describeCluster(q)
+		return h.describeCluster(r.Context(), q)
 	}
 	return nil, &awsquery.Error{
 		Code: "UnknownOperationException", Status: http.StatusNotFound,
@@ -128,29 +127,17 @@ type (
 	}
 )
 
-// permit asks the policy of the caller's session.
+// permit asks the policies of the caller.
 //
 // Source: "Actions, resources, and condition keys for Amazon Elastic Kubernetes
 // Service" in the service authorization reference.
-func (q *request) permit(resource string) error {
-	action := "eks:" + q.operation
-	decision := q.caller.SessionPermits(action, resource, q.facts)
-	if decision.Allowed() {
-		return nil
-	}
-	why := "because no session policy allows the " + action + " action"
-	if decision.Effect == iam.Deny {
-		why = "with an explicit deny in a session policy"
-	}
-	return &awsquery.Error{
-		Code: "AccessDenied", Status: http.StatusForbidden, Reason: decision.String(),
-		Message: fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s %s", q.caller.Identity.Principal, action, awsquery.Clip(resource), why),
-	}
+func (h *Handler) permit(ctx context.Context, q *request, resource string) error {
+	return h.Auth.Authorize(ctx, q.caller, "eks:"+q.operation, resource, q.facts)
 }
 
-func (h *Handler) describeCluster(q *request) (any, error) {
+func (h *Handler) describeCluster(ctx context.Context, q *request) (any, error) {
 	who := q.caller.Identity.Principal
-	if err := q.permit(awslocal.ClusterARN(who.Partition, q.caller.Region, who.AccountID, q.cluster).String()); err != nil {
+	if err := h.permit(ctx, q, awslocal.ClusterARN(who.Partition, q.caller.Region, who.AccountID, q.cluster).String()); err != nil {
 		return nil, err
 	}
 	c, err := h.Store.DescribeCluster(q.caller.Identity.AccountID, q.caller.Region, q.cluster)
@@ -183,8 +170,8 @@ func (h *Handler) describeCluster(q *request) (any, error) {
 // maxResults is the largest page of ListClusters, and the one when none is asked.
 const maxResults = 100
 
-func (h *Handler) listClusters(q *request) (any, error) {
-	if err := q.permit("*"); err != nil {
+func (h *Handler) listClusters(ctx context.Context, q *request) (any, error) {
+	if err := h.permit(ctx, q, "*"); err != nil {
 		return nil, err
 	}
 	limit := maxResults

@@ -37,6 +37,7 @@ const base = `accounts:
   - id: "111122223333"
     users:
       - name: ada
+        managedPolicies: ["arn:aws:iam::aws:policy/AdministratorAccess"]
     roles:
       - name: r
         trustPolicy:
@@ -156,7 +157,7 @@ func TestOnlyClustersOfTheAccountAndTheRegionAreThere(t *testing.T) {
 	t.Parallel()
 	store := localtest.Open(t, t.TempDir())
 	localtest.Apply(t, store, localtest.Parse(t, base+`  - id: "444455556666"
-    users: [{name: mei}]
+    users: [{name: mei, managedPolicies: ["arn:aws:iam::aws:policy/AdministratorAccess"]}]
     clusters: [{name: dev, region: us-east-1}, {name: mine, region: us-east-1}]
 `))
 	s := localtest.Serve(t, store, nil)
@@ -197,7 +198,7 @@ func TestListClustersInPages(t *testing.T) {
 		want = append(want, fmt.Sprintf("c%03d", i))
 		doc += fmt.Sprintf("      - {name: c%03d, region: us-east-1}\n      - {name: c%03d, region: us-west-2}\n", 204-i, i)
 	}
-	localtest.Apply(t, store, localtest.Parse(t, "accounts:\n  - id: \"111122223333\"\n    users: [{name: ada}]\n"+doc))
+	localtest.Apply(t, store, localtest.Parse(t, "accounts:\n  - id: \"111122223333\"\n    users: [{name: ada, managedPolicies: [\"arn:aws:iam::aws:policy/AdministratorAccess\"]}]\n"+doc))
 	s := localtest.Serve(t, store, nil)
 	client := eks.NewFromConfig(s.Of(t, "arn:aws:iam::111122223333:user/ada"))
 	for limit, pages := range map[int32]int{0: 3, 100: 3, 50: 5, 1: 205} {

@@ -24,6 +24,9 @@ const chained = `accounts:
     roles:
       - name: first
         maxSessionDuration: 7200
+        inlinePolicies:
+          - name: visit
+            document: {Version: "2012-10-17", Statement: {Effect: Allow, Action: sts:AssumeRole, Resource: "arn:aws:iam::444455556666:role/team/second"}}
         trustPolicy: &ada
           Version: "2012-10-17"
           Statement: {Effect: Allow, Principal: {AWS: "arn:aws:iam::111122223333:user/ada.lovelace"}, Action: sts:AssumeRole}
