@@ -53,6 +53,10 @@ func (directory) Role(context.Context, arn.Principal) (sts.Role, error) {
 	return sts.Role{}, sts.ErrNotFound
 }
 
+func (directory) Policies(context.Context, arn.Principal) (sts.Policies, error) {
+	return sts.Policies{}, nil
+}
+
 // newSTS is our own STS, which verifies signatures.
 func newSTS(t *testing.T) string {
 	t.Helper()
