@@ -16,9 +16,10 @@ const (
 // keep all they have there, some of it at paths that no setting changes.
 var privateFolders = []string{"/run", "/var/lib", "/var/log"}
 
-// enter is the first process of the namespaces; it becomes its arguments.
+// enter is the first process of the namespaces; it becomes its arguments. With -n
+// mount does not make a folder of its own in the /run that it covers.
 func enter() string {
-	return "for dir in " + strings.Join(privateFolders, " ") + `; do mount -t tmpfs node "$dir"; done; exec "$@"`
+	return "for dir in " + strings.Join(privateFolders, " ") + `; do mount -n -t tmpfs node "$dir"; done; exec "$@"`
 }
 
 // containerdConfig needs restrict_oom_score_adj where root may not lower the
