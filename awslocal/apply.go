@@ -48,12 +48,12 @@ func (s *Store) Empty() (bool, error) {
 type merger struct {
 	old, next *state
 	now       time.Time
-	generated map[string][]keyRecord // of the state before, by owner, in order
+	generated map[string][]KeyRecord // of the state before, by owner, in order
 	taken     map[string]bool        // ids that the world gives to somebody
 }
 
 func newMerger(w *World, old *state, now time.Time) *merger {
-	m := &merger{old: old, next: newState(), now: now, generated: map[string][]keyRecord{}, taken: map[string]bool{}}
+	m := &merger{old: old, next: newState(), now: now, generated: map[string][]KeyRecord{}, taken: map[string]bool{}}
 	for _, a := range w.Accounts {
 		m.take(a.RootAccessKeys)
 		for _, u := range a.Users {
@@ -70,7 +70,7 @@ func newMerger(w *World, old *state, now time.Time) *merger {
 			m.taken[p.ID] = true
 		}
 	}
-	for _, k := range inOrder(old.keys, func(k keyRecord) int { return k.Order }) {
+	for _, k := range inOrder(old.keys, func(k KeyRecord) int { return k.Order }) {
 		if k.Generated && !m.taken[k.ID] {
 			m.generated[k.owner()] = append(m.generated[k.owner()], k)
 		}
@@ -85,7 +85,7 @@ func (m *merger) take(keys AccessKeys) {
 }
 
 func (m *merger) account(a *Account, order int) {
-	m.next.accounts[a.ID] = accountRecord{ID: a.ID, Alias: a.Alias, Partition: a.partition(), Order: order}
+	m.next.accounts[a.ID] = AccountRecord{ID: a.ID, Alias: a.Alias, Partition: a.partition(), Order: order}
 	m.accessKeys(a.RootAccessKeys, a.ID, "")
 	for i := range a.Policies {
 		m.policy(&a.Policies[i], a.ID, i)
@@ -113,14 +113,14 @@ func (m *merger) account(a *Account, order int) {
 func (m *merger) user(u *User, account string, order int) {
 	key := nameKey(account, u.Name)
 	old, there := m.old.users[key]
-	m.next.users[key] = userRecord{
+	m.next.users[key] = UserRecord{
 		Account: account, Name: u.Name, Path: orSlash(u.Path), Order: order,
 		ID:      m.uniqueID(u.ID, old.ID, userIDPrefix),
 		Groups:  slices.Clone(u.Groups),
 		Tags:    slices.Clone(u.Tags),
 		Created: m.created(old.Created, there),
 
-		attachments: attached(u.ManagedPolicies, u.InlinePolicies, u.PermissionsBoundary),
+		Attachments: attached(u.ManagedPolicies, u.InlinePolicies, u.PermissionsBoundary),
 	}
 	keys := u.AccessKeys
 	if keys == nil {
@@ -132,7 +132,7 @@ func (m *merger) user(u *User, account string, order int) {
 func (m *merger) role(r *Role, account string, order int) {
 	key := nameKey(account, r.Name)
 	old, there := m.old.roles[key]
-	m.next.roles[key] = roleRecord{
+	m.next.roles[key] = RoleRecord{
 		Account: account, Name: r.Name, Path: orSlash(r.Path), Order: order,
 		ID:                 m.uniqueID(r.ID, old.ID, roleIDPrefix),
 		ServiceAccounts:    slices.Clone(r.ServiceAccounts),
@@ -142,30 +142,30 @@ func (m *merger) role(r *Role, account string, order int) {
 		Tags:               slices.Clone(r.Tags),
 		Created:            m.created(old.Created, there),
 
-		attachments: attached(r.ManagedPolicies, r.InlinePolicies, r.PermissionsBoundary),
+		Attachments: attached(r.ManagedPolicies, r.InlinePolicies, r.PermissionsBoundary),
 	}
 }
 
-func attached(managed []string, inline []InlinePolicy, boundary string) attachments {
-	return attachments{Managed: slices.Clone(managed), Inline: slices.Clone(inline), Boundary: boundary}
+func attached(managed []string, inline []InlinePolicy, boundary string) Attachments {
+	return Attachments{Managed: slices.Clone(managed), Inline: slices.Clone(inline), Boundary: boundary}
 }
 
 func (m *merger) group(g *Group, account string, order int) {
 	key := nameKey(account, g.Name)
 	old, there := m.old.groups[key]
-	m.next.groups[key] = groupRecord{
+	m.next.groups[key] = GroupRecord{
 		Account: account, Name: g.Name, Path: orSlash(g.Path), Order: order,
 		ID:      m.uniqueID(g.ID, old.ID, groupIDPrefix),
 		Created: m.created(old.Created, there),
 
-		attachments: attached(g.ManagedPolicies, g.InlinePolicies, ""),
+		Attachments: attached(g.ManagedPolicies, g.InlinePolicies, ""),
 	}
 }
 
 func (m *merger) policy(p *ManagedPolicy, account string, order int) {
 	key := nameKey(account, p.Name)
 	old, there := m.old.policies[key]
-	record := policyRecord{
+	record := PolicyRecord{
 		Account: account, Name: p.Name, Path: orSlash(p.Path), Order: order,
 		ID:          m.uniqueID(p.ID, old.ID, policyIDPrefix),
 		Description: p.Description,
@@ -180,7 +180,7 @@ func (m *merger) policy(p *ManagedPolicy, account string, order int) {
 				created = o.Created
 			}
 		}
-		record.Versions = append(record.Versions, policyVersion{v.ID, v.Document, created})
+		record.Versions = append(record.Versions, VersionRecord{v.ID, v.Document, created})
 	}
 	m.next.policies[key] = record
 }
@@ -188,9 +188,9 @@ func (m *merger) policy(p *ManagedPolicy, account string, order int) {
 func (m *merger) provider(p *OIDCProvider, account string, order int) {
 	key := providerKey(account, p.URL)
 	old, there := m.old.providers[key]
-	m.next.providers[key] = providerRecord{
+	m.next.providers[key] = ProviderRecord{
 		Account: account, URL: p.URL, Order: order,
-		ClientIDs: slices.Clone(p.ClientIDs), Thumbprints: slices.Clone(p.Thumbprints),
+		ClientIDs: slices.Clone(p.ClientIDs), Thumbprints: slices.Clone(p.Thumbprints), Tags: slices.Clone(p.Tags),
 		Created: m.created(old.Created, there),
 	}
 }
@@ -215,7 +215,7 @@ func (m *merger) created(old time.Time, there bool) time.Time {
 
 func (m *merger) accessKeys(keys AccessKeys, account, user string) {
 	for i, k := range keys {
-		record := keyRecord{ID: k.ID, Secret: k.Secret, Account: account, User: user, Created: m.now}
+		record := KeyRecord{ID: k.ID, Secret: k.Secret, Account: account, User: user, Created: m.now}
 		if k.ID == "" {
 			record = m.generatedKey(record)
 		} else if old, there := m.old.keys[k.ID]; there && old.owner() == record.owner() && old.Secret == k.Secret {
@@ -227,7 +227,7 @@ func (m *merger) accessKeys(keys AccessKeys, account, user string) {
 }
 
 // generatedKey is the owner's next key that was generated before, or a new one.
-func (m *merger) generatedKey(blank keyRecord) keyRecord {
+func (m *merger) generatedKey(blank KeyRecord) KeyRecord {
 	owner := blank.owner()
 	if kept := m.generated[owner]; len(kept) > 0 {
 		m.generated[owner] = kept[1:]

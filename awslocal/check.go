@@ -137,10 +137,13 @@ func (c *checker) name(kind, name, path string, seen map[string]string, at strin
 	if path == "" {
 		return
 	}
-	if len(path) > maxPath || !pathShape(path) || strings.Contains(path, "//") {
+	if !IsPath(path) {
 		c.fail(at+".path", "write / or /a/b/", "%s is not a path", quote(path))
 	}
 }
+
+// IsPath says whether s is an IAM path: /, or /a/b/.
+func IsPath(s string) bool { return len(s) <= maxPath && pathShape(s) && !strings.Contains(s, "//") }
 
 // uniqueID checks an id that is given rather than generated.
 //

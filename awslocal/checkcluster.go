@@ -32,7 +32,7 @@ func (c *checker) cluster(k *Cluster, a *Account, d *census, seen map[string]str
 	}
 	c.url(k.Endpoint, path+".endpoint")
 	if k.OIDCIssuer != "" {
-		if err := checkIssuer(k.OIDCIssuer); err != nil {
+		if err := CheckIssuer(k.OIDCIssuer); err != nil {
 			c.fail(path+".oidcIssuer", "", "%v", err)
 		}
 	}

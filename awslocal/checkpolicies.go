@@ -89,7 +89,7 @@ func (c *checker) managed(a *Account, policyARN, path string) {
 	}
 	var arns []string
 	for _, p := range a.Policies {
-		arns = append(arns, policyRecord{Account: a.ID, Name: p.Name, Path: orSlash(p.Path)}.arn(a.partition()))
+		arns = append(arns, PolicyRecord{Account: a.ID, Name: p.Name, Path: orSlash(p.Path)}.ARN(a.partition()))
 	}
 	if !slices.Contains(arns, policyARN) {
 		c.fail(path, didYouMean(policyARN, append(arns, administratorAccess(a.partition()))), "there is no managed policy %s", quote(policyARN))

@@ -29,13 +29,13 @@ const (
 	maxDNSName   = 253
 )
 
-// checkIssuer checks the URL of an issuer. It is compared to the letter with
+// CheckIssuer checks the URL of an issuer. It is compared to the letter with
 // the iss of tokens and stands in ARNs and condition keys, so nothing is
 // tidied up.
 //
 // Source: "CreateOpenIDConnectProvider" in the IAM API reference. Ports, which
 // it advises against, are allowed: issuers on loopback have them.
-func checkIssuer(s string) error {
+func CheckIssuer(s string) error {
 	if err := checkURL(s); err != nil {
 		return err
 	}
@@ -53,12 +53,13 @@ func checkIssuer(s string) error {
 func (c *checker) provider(p *OIDCProvider, seen map[string]string, path string) {
 	if p.URL == "" {
 		c.fail(path, "give url, as in the iss of its tokens", "the identity provider has no URL")
-	} else if err := checkIssuer(p.URL); err != nil {
+	} else if err := CheckIssuer(p.URL); err != nil {
 		c.fail(path+".url", "such as https://oidc.example.com/id/1", "%v", err)
 	} else if strings.HasSuffix(p.URL, "/") {
 		c.warn(path+".url", "remove it, unless the iss of the tokens has it", "the URL ends with a slash")
 	}
 	c.once(seen, p.URL, path+".url", "the identity provider "+p.URL)
+	c.tags(p.Tags, path+".tags")
 	switch n := len(p.ClientIDs); {
 	case n == 0:
 		c.fail(path, "clientIds: [sts.amazonaws.com] is what service accounts use", "the identity provider accepts no audience")

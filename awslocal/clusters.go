@@ -119,7 +119,7 @@ func (s *Store) SetClusterEndpoint(nameOrARN, endpoint, ca string) error {
 // the cluster's service accounts, follow at once.
 func (s *Store) SetClusterIssuer(nameOrARN, issuer string) error {
 	if issuer != "" {
-		if err := checkIssuer(issuer); err != nil {
+		if err := CheckIssuer(issuer); err != nil {
 			return fmt.Errorf("issuer of cluster %s: %w", nameOrARN, err)
 		}
 	}

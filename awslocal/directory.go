@@ -36,7 +36,7 @@ func findAccessKey(tx *bbolt.Tx, id string) (sts.AccessKey, error) {
 }
 
 // identity is the owner of a key.
-func (k keyRecord) identity(tx *bbolt.Tx) (arn.Identity, error) {
+func (k KeyRecord) identity(tx *bbolt.Tx) (arn.Identity, error) {
 	account, err := accountOf(tx, k.Account)
 	if err != nil {
 		return arn.Identity{}, err
@@ -49,11 +49,11 @@ func (k keyRecord) identity(tx *bbolt.Tx) (arn.Identity, error) {
 	if err == nil && !found {
 		err = fmt.Errorf("access key %s belongs to nobody", k.ID)
 	}
-	return arn.Identity{Principal: user.principal(account.Partition), UserID: user.ID, AccessKeyID: k.ID}, err
+	return arn.Identity{Principal: user.Principal(account.Partition), UserID: user.ID, AccessKeyID: k.ID}, err
 }
 
 // accountOf finds the account that something belongs to, which must be there.
-func accountOf(tx *bbolt.Tx, id string) (accountRecord, error) {
+func accountOf(tx *bbolt.Tx, id string) (AccountRecord, error) {
 	account, found, err := accountTable.get(tx, id)
 	if err == nil && !found {
 		err = fmt.Errorf("there is no account %s", id)
@@ -93,7 +93,7 @@ func findRole(tx *bbolt.Tx, account, name string) (sts.Role, error) {
 		return sts.Role{}, fmt.Errorf("role %s of account %s: %w", name, account, err)
 	}
 	return sts.Role{
-		Principal: record.principal(owner.Partition), ID: record.ID, TrustPolicy: trust,
+		Principal: record.Principal(owner.Partition), ID: record.ID, TrustPolicy: trust,
 		MaxSessionDuration: time.Duration(record.MaxSessionDuration) * time.Second,
 	}, nil
 }
@@ -120,7 +120,7 @@ func (s *Store) Credentials(owner arn.Principal) (sigv4.Credentials, error) {
 		if err != nil {
 			return err
 		}
-		for _, k := range inOrder(keys, func(k keyRecord) int { return k.Order }) {
+		for _, k := range inOrder(keys, func(k KeyRecord) int { return k.Order }) {
 			if !k.Active || k.Account != owner.AccountID {
 				continue
 			}

@@ -19,7 +19,7 @@ func (s *Store) World() (*World, error) {
 func (st *state) world() *World {
 	w := &World{}
 	place := map[string]int{}
-	for i, a := range inOrder(st.accounts, func(a accountRecord) int { return a.Order }) {
+	for i, a := range inOrder(st.accounts, func(a AccountRecord) int { return a.Order }) {
 		place[a.ID] = i
 		w.Accounts = append(w.Accounts, Account{ID: a.ID, Alias: a.Alias, Partition: unless(a.Partition, defaultPartition)})
 	}
@@ -27,7 +27,7 @@ func (st *state) world() *World {
 	for id, i := range place {
 		w.Accounts[i].RootAccessKeys = keys[nameKey(id, "")]
 	}
-	for _, u := range inOrder(st.users, func(u userRecord) int { return u.Order }) {
+	for _, u := range inOrder(st.users, func(u UserRecord) int { return u.Order }) {
 		a := &w.Accounts[place[u.Account]]
 		user := User{
 			Name: u.Name, Path: unless(u.Path, defaultPath), ID: u.ID, AccessKeys: AccessKeys{}, Groups: u.Groups,
@@ -38,7 +38,7 @@ func (st *state) world() *World {
 		}
 		a.Users = append(a.Users, user)
 	}
-	for _, r := range inOrder(st.roles, func(r roleRecord) int { return r.Order }) {
+	for _, r := range inOrder(st.roles, func(r RoleRecord) int { return r.Order }) {
 		a := &w.Accounts[place[r.Account]]
 		a.Roles = append(a.Roles, Role{
 			Name: r.Name, Path: unless(r.Path, defaultPath), ID: r.ID, ServiceAccounts: r.ServiceAccounts, TrustPolicy: r.TrustPolicy,
@@ -46,19 +46,19 @@ func (st *state) world() *World {
 			ManagedPolicies: r.Managed, InlinePolicies: r.Inline, PermissionsBoundary: r.Boundary, Tags: r.Tags,
 		})
 	}
-	for _, g := range inOrder(st.groups, func(g groupRecord) int { return g.Order }) {
+	for _, g := range inOrder(st.groups, func(g GroupRecord) int { return g.Order }) {
 		a := &w.Accounts[place[g.Account]]
 		a.Groups = append(a.Groups, Group{
 			Name: g.Name, Path: unless(g.Path, defaultPath), ID: g.ID, ManagedPolicies: g.Managed, InlinePolicies: g.Inline,
 		})
 	}
-	for _, p := range inOrder(st.policies, func(p policyRecord) int { return p.Order }) {
+	for _, p := range inOrder(st.policies, func(p PolicyRecord) int { return p.Order }) {
 		a := &w.Accounts[place[p.Account]]
 		a.Policies = append(a.Policies, p.managedPolicy())
 	}
-	for _, p := range inOrder(st.providers, func(p providerRecord) int { return p.Order }) {
+	for _, p := range inOrder(st.providers, func(p ProviderRecord) int { return p.Order }) {
 		a := &w.Accounts[place[p.Account]]
-		a.OIDCProviders = append(a.OIDCProviders, OIDCProvider{URL: p.URL, ClientIDs: p.ClientIDs, Thumbprints: p.Thumbprints})
+		a.OIDCProviders = append(a.OIDCProviders, OIDCProvider{URL: p.URL, ClientIDs: p.ClientIDs, Thumbprints: p.Thumbprints, Tags: p.Tags})
 	}
 	for _, c := range inOrder(st.clusters, func(c clusterRecord) int { return c.Order }) {
 		a := &w.Accounts[place[c.Account]]
@@ -70,7 +70,7 @@ func (st *state) world() *World {
 // accessKeys lists the keys of each owner.
 func (st *state) accessKeys() map[string]AccessKeys {
 	keys := map[string]AccessKeys{}
-	for _, k := range inOrder(st.keys, func(k keyRecord) int { return k.Order }) {
+	for _, k := range inOrder(st.keys, func(k KeyRecord) int { return k.Order }) {
 		key := AccessKey{ID: k.ID, Secret: k.Secret}
 		if !k.Active {
 			key.Status = Inactive
@@ -93,10 +93,10 @@ func (c clusterRecord) cluster() Cluster {
 	return cluster
 }
 
-func (p policyRecord) managedPolicy() ManagedPolicy {
+func (p PolicyRecord) managedPolicy() ManagedPolicy {
 	policy := ManagedPolicy{Name: p.Name, Path: unless(p.Path, defaultPath), ID: p.ID, Description: p.Description, Tags: p.Tags}
 	if len(p.Versions) == 1 && p.Default == firstVersion {
-		policy.Document = p.document()
+		policy.Document = p.Document()
 		return policy
 	}
 	policy.DefaultVersion = p.Default

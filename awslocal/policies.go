@@ -23,19 +23,19 @@ func (s *Store) Policies(_ context.Context, principal arn.Principal) (policies s
 }
 
 func findPolicies(tx *bbolt.Tx, principal arn.Principal) (sts.Policies, error) {
-	var own attachments
+	var own Attachments
 	var groups []string
 	var found bool
 	var err error
 	switch principal.Kind {
 	case arn.User:
-		var user userRecord
+		var user UserRecord
 		user, found, err = userTable.get(tx, nameKey(principal.AccountID, principal.Name))
-		own, groups = user.attachments, user.Groups
+		own, groups = user.Attachments, user.Groups
 	case arn.Role:
-		var role roleRecord
+		var role RoleRecord
 		role, found, err = roleTable.get(tx, nameKey(principal.AccountID, principal.Name))
-		own = role.attachments
+		own = role.Attachments
 	}
 	if err == nil && !found {
 		err = fmt.Errorf("%s: %w", principal, sts.ErrNotFound)
@@ -65,7 +65,7 @@ func findPolicies(tx *bbolt.Tx, principal arn.Principal) (sts.Policies, error) {
 }
 
 // parse reads policies, each under a name that says whose it is.
-func (a attachments) parse(tx *bbolt.Tx, owner string) ([]*iam.Policy, error) {
+func (a Attachments) parse(tx *bbolt.Tx, owner string) ([]*iam.Policy, error) {
 	var list []*iam.Policy
 	for _, p := range a.Inline {
 		policy, err := parseNamed(p.Document, p.Name+" of "+owner)
@@ -106,7 +106,7 @@ func managedDocument(tx *bbolt.Tx, policyARN string) (PolicyDocument, bool, erro
 		return "", false, nil
 	}
 	record, found, err := policyTable.get(tx, nameKey(account, name))
-	return record.document(), found, err
+	return record.Document(), found, err
 }
 
 // splitPolicyARN takes arn:PARTITION:iam::ACCOUNT:policy/PATH/NAME apart.

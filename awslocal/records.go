@@ -14,16 +14,16 @@ const schema = 3
 
 // The tables of a store, each a bucket.
 const (
-	accountTable table[accountRecord] = "accounts"   // by account id
-	userTable    table[userRecord]    = "users"      // by nameKey
-	roleTable    table[roleRecord]    = "roles"      // by nameKey
-	keyTable     table[keyRecord]     = "accessKeys" // by access key id
+	accountTable table[AccountRecord] = "accounts"   // by account id
+	userTable    table[UserRecord]    = "users"      // by nameKey
+	roleTable    table[RoleRecord]    = "roles"      // by nameKey
+	keyTable     table[KeyRecord]     = "accessKeys" // by access key id
 	clusterTable table[clusterRecord] = "clusters"   // by clusterKey
 
-	providerTable table[providerRecord] = "oidcProviders" // by providerKey; since schema 2
+	providerTable table[ProviderRecord] = "oidcProviders" // by providerKey; since schema 2
 
-	groupTable  table[groupRecord]  = "groups"   // by nameKey; since schema 3
-	policyTable table[policyRecord] = "policies" // by nameKey; since schema 3
+	groupTable  table[GroupRecord]  = "groups"   // by nameKey; since schema 3
+	policyTable table[PolicyRecord] = "policies" // by nameKey; since schema 3
 )
 
 // nameKey is where a user or a role stands. Names are unique within an account
@@ -36,24 +36,27 @@ func clusterKey(account, region, name string) string { return account + "/" + re
 // providerKey is where an identity provider stands. The case of its URL counts.
 func providerKey(account, url string) string { return account + "/" + url }
 
-// Records have all defaults filled in. Order is the place in the world file;
-// lists are in that order, and then in that of their keys.
+// Records have all defaults filled in. Order is the place in the world file, or
+// behind all of it for what an API made; lists are in that order, and then in that
+// of their keys.
 
-type accountRecord struct {
+// AccountRecord is an account.
+type AccountRecord struct {
 	ID        string `json:"id"`
 	Alias     string `json:"alias,omitempty"`
 	Partition string `json:"partition"`
 	Order     int    `json:"order"`
 }
 
-// attachments are the policies of a user, a group or a role.
-type attachments struct {
+// Attachments are the policies of a user, a group or a role.
+type Attachments struct {
 	Inline   []InlinePolicy `json:"inline,omitempty"`   // by name
 	Managed  []string       `json:"managed,omitempty"`  // ARNs, as attached
 	Boundary string         `json:"boundary,omitempty"` // ARN; groups have none
 }
 
-type userRecord struct {
+// UserRecord is an IAM user.
+type UserRecord struct {
 	Account string    `json:"account"`
 	Name    string    `json:"name"`
 	Path    string    `json:"path"`
@@ -62,14 +65,16 @@ type userRecord struct {
 	Tags    []Tag     `json:"tags,omitempty"`
 	Created time.Time `json:"created"`
 	Order   int       `json:"order"`
-	attachments
+	Attachments
 }
 
-func (u userRecord) principal(partition string) arn.Principal {
+// Principal is the user as policies name it.
+func (u UserRecord) Principal(partition string) arn.Principal {
 	return arn.Principal{Kind: arn.User, Partition: partition, AccountID: u.Account, Path: u.Path, Name: u.Name}
 }
 
-type roleRecord struct {
+// RoleRecord is an IAM role.
+type RoleRecord struct {
 	Account            string           `json:"account"`
 	Name               string           `json:"name"`
 	Path               string           `json:"path"`
@@ -81,50 +86,60 @@ type roleRecord struct {
 	Tags               []Tag            `json:"tags,omitempty"`
 	Created            time.Time        `json:"created"`
 	Order              int              `json:"order"`
-	attachments
+	Attachments
 }
 
-func (r roleRecord) principal(partition string) arn.Principal {
+// Principal is the role as policies name it.
+func (r RoleRecord) Principal(partition string) arn.Principal {
 	return arn.Principal{Kind: arn.Role, Partition: partition, AccountID: r.Account, Path: r.Path, Name: r.Name}
 }
 
-type groupRecord struct {
+// GroupRecord is an IAM group.
+type GroupRecord struct {
 	Account string    `json:"account"`
 	Name    string    `json:"name"`
 	Path    string    `json:"path"`
 	ID      string    `json:"id"`
 	Created time.Time `json:"created"`
 	Order   int       `json:"order"`
-	attachments
+	Attachments
 }
 
-// policyRecord is a customer managed policy.
-type policyRecord struct {
+// PolicyRecord is a customer managed policy.
+type PolicyRecord struct {
 	Account     string          `json:"account"`
 	Name        string          `json:"name"`
 	Path        string          `json:"path"`
 	ID          string          `json:"id"`
 	Description string          `json:"description,omitempty"`
-	Versions    []policyVersion `json:"versions"` // from the oldest
-	Default     string          `json:"default"`  // the version in force
+	Versions    []VersionRecord `json:"versions"`       // from the oldest
+	Default     string          `json:"default"`        // the version in force
+	Last        int             `json:"last,omitempty"` // number of the last version that there was
 	Tags        []Tag           `json:"tags,omitempty"`
 	Created     time.Time       `json:"created"`
 	Updated     time.Time       `json:"updated"`
 	Order       int             `json:"order"`
 }
 
-type policyVersion struct {
+// ARN names the group.
+func (g GroupRecord) ARN(partition string) string {
+	return "arn:" + partition + ":iam::" + g.Account + ":group" + g.Path + g.Name
+}
+
+// VersionRecord is a version of a managed policy.
+type VersionRecord struct {
 	ID       string         `json:"id"` // v1, v2, …
 	Document PolicyDocument `json:"document"`
 	Created  time.Time      `json:"created"`
 }
 
-func (p policyRecord) arn(partition string) string {
+// ARN names the policy.
+func (p PolicyRecord) ARN(partition string) string {
 	return "arn:" + partition + ":iam::" + p.Account + ":policy" + p.Path + p.Name
 }
 
-// document is the one in force.
-func (p policyRecord) document() PolicyDocument {
+// Document is that of the version in force.
+func (p PolicyRecord) Document() PolicyDocument {
 	for _, v := range p.Versions {
 		if v.ID == p.Default {
 			return v.Document
@@ -133,8 +148,8 @@ func (p policyRecord) document() PolicyDocument {
 	return ""
 }
 
-// keyRecord belongs to the account's root if User is "".
-type keyRecord struct {
+// KeyRecord is a long-term access key. It belongs to the account's root if User is "".
+type KeyRecord struct {
 	ID        string    `json:"id"`
 	Secret    Secret    `json:"secret"`
 	Active    bool      `json:"active"`
@@ -146,16 +161,21 @@ type keyRecord struct {
 }
 
 // owner is the nameKey of the user, or of nobody: the root.
-func (k keyRecord) owner() string { return nameKey(k.Account, k.User) }
+func (k KeyRecord) owner() string { return nameKey(k.Account, k.User) }
 
-type providerRecord struct {
+// ProviderRecord is an OpenID Connect provider.
+type ProviderRecord struct {
 	Account     string    `json:"account"`
 	URL         string    `json:"url"`
 	ClientIDs   []string  `json:"clientIds"`
 	Thumbprints []string  `json:"thumbprints,omitempty"`
+	Tags        []Tag     `json:"tags,omitempty"`
 	Created     time.Time `json:"created"`
 	Order       int       `json:"order"`
 }
+
+// ARN names the provider.
+func (p ProviderRecord) ARN(partition string) string { return providerARN(partition, p.Account, p.URL) }
 
 type clusterRecord struct {
 	Account              string             `json:"account"`

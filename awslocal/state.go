@@ -11,21 +11,21 @@ import (
 
 // state is the content of all tables.
 type state struct {
-	accounts map[string]accountRecord
-	users    map[string]userRecord
-	roles    map[string]roleRecord
-	keys     map[string]keyRecord
+	accounts map[string]AccountRecord
+	users    map[string]UserRecord
+	roles    map[string]RoleRecord
+	keys     map[string]KeyRecord
 	clusters map[string]clusterRecord
 
-	providers map[string]providerRecord
-	groups    map[string]groupRecord
-	policies  map[string]policyRecord
+	providers map[string]ProviderRecord
+	groups    map[string]GroupRecord
+	policies  map[string]PolicyRecord
 }
 
 func newState() *state {
 	return &state{
-		accounts: map[string]accountRecord{}, users: map[string]userRecord{}, roles: map[string]roleRecord{}, keys: map[string]keyRecord{},
-		clusters: map[string]clusterRecord{}, providers: map[string]providerRecord{}, groups: map[string]groupRecord{}, policies: map[string]policyRecord{},
+		accounts: map[string]AccountRecord{}, users: map[string]UserRecord{}, roles: map[string]RoleRecord{}, keys: map[string]KeyRecord{},
+		clusters: map[string]clusterRecord{}, providers: map[string]ProviderRecord{}, groups: map[string]GroupRecord{}, policies: map[string]PolicyRecord{},
 	}
 }
 

@@ -61,13 +61,17 @@ func (t table[T]) each(tx *bbolt.Tx, f func(key string, record T) error) error {
 
 // eachOf calls f with every record whose key begins with the account.
 func (t table[T]) eachOf(tx *bbolt.Tx, account string, f func(record T)) error {
+	return t.eachAt(tx, account+"/", f)
+}
+
+// eachAt calls f with every record whose key begins with the prefix.
+func (t table[T]) eachAt(tx *bbolt.Tx, prefix string, f func(record T)) error {
 	b := tx.Bucket([]byte(t))
 	if b == nil {
 		return fmt.Errorf("there is no table %s", t)
 	}
-	prefix := []byte(account + "/")
 	cursor := b.Cursor()
-	for key, value := cursor.Seek(prefix); bytes.HasPrefix(key, prefix); key, value = cursor.Next() {
+	for key, value := cursor.Seek([]byte(prefix)); bytes.HasPrefix(key, []byte(prefix)); key, value = cursor.Next() {
 		var record T
 		if err := json.Unmarshal(value, &record); err != nil {
 			return fmt.Errorf("%s %s: %w", t, key, err)
@@ -75,6 +79,15 @@ func (t table[T]) eachOf(tx *bbolt.Tx, account string, f func(record T)) error {
 		f(record)
 	}
 	return nil
+}
+
+// delete removes a record, if it is there.
+func (t table[T]) delete(tx *bbolt.Tx, key string) error {
+	b := tx.Bucket([]byte(t))
+	if b == nil {
+		return fmt.Errorf("there is no table %s", t)
+	}
+	return b.Delete([]byte(key))
 }
 
 func (t table[T]) all(tx *bbolt.Tx) (map[string]T, error) {

@@ -22,24 +22,27 @@ func providerARN(partition, account, issuer string) string {
 // claims: HOST/PATH.
 func withoutScheme(issuer string) string { return strings.TrimPrefix(issuer, "https://") }
 
-// trust is the trust policy in force of a role: the one that its world gives,
-// and a statement for each cluster that the role trusts service accounts of. A
-// role that trusts nobody, because no cluster has an issuer yet, has none.
-func (r roleRecord) trust(tx *bbolt.Tx, partition string) (*iam.Policy, error) {
-	doc := r.TrustPolicy
-	if len(r.ServiceAccounts) > 0 {
-		statements, err := r.serviceAccountStatements(tx, partition)
-		if err != nil {
-			return nil, err
-		}
-		if doc, err = addStatements(doc, statements); err != nil {
-			return nil, err
-		}
-	}
-	if doc == "" {
-		return nil, nil
+// trust is the trust policy in force of a role. A role that trusts nobody,
+// because no cluster has an issuer yet, has none.
+func (r RoleRecord) trust(tx *bbolt.Tx, partition string) (*iam.Policy, error) {
+	doc, err := r.trustDocument(tx, partition)
+	if err != nil || doc == "" {
+		return nil, err
 	}
 	return iam.Parse([]byte(doc), iam.TrustPolicy)
+}
+
+// trustDocument is the policy that the role was given, with a statement for each
+// cluster that the role trusts service accounts of; "" if there is neither.
+func (r RoleRecord) trustDocument(tx *bbolt.Tx, partition string) (PolicyDocument, error) {
+	if len(r.ServiceAccounts) == 0 {
+		return r.TrustPolicy, nil
+	}
+	statements, err := r.serviceAccountStatements(tx, partition)
+	if err != nil {
+		return "", err
+	}
+	return addStatements(r.TrustPolicy, statements)
 }
 
 // statement is of the trust policy of a role for service accounts.
@@ -53,7 +56,7 @@ type statement struct {
 }
 
 // serviceAccountStatements are in the order in which the role names the clusters.
-func (r roleRecord) serviceAccountStatements(tx *bbolt.Tx, partition string) ([]statement, error) {
+func (r RoleRecord) serviceAccountStatements(tx *bbolt.Tx, partition string) ([]statement, error) {
 	var statements []statement
 	place := map[string]int{} // by issuer
 	for _, s := range r.ServiceAccounts {
@@ -81,7 +84,7 @@ func (r roleRecord) serviceAccountStatements(tx *bbolt.Tx, partition string) ([]
 
 // trustedCluster finds a cluster of the role's account. One that is not there
 // has no issuer.
-func (r roleRecord) trustedCluster(tx *bbolt.Tx, partition, nameOrARN string) (clusterRecord, error) {
+func (r RoleRecord) trustedCluster(tx *bbolt.Tx, partition, nameOrARN string) (clusterRecord, error) {
 	var found clusterRecord
 	account := Account{ID: r.Account, Partition: partition}
 	err := clusterTable.eachOf(tx, r.Account, func(c clusterRecord) {

@@ -154,6 +154,7 @@ type OIDCProvider struct {
 	// Thumbprints are kept and have no effect, as in AWS where a certificate
 	// authority vouches for the issuer.
 	Thumbprints []string `yaml:"thumbprints,omitempty"`
+	Tags        []Tag    `yaml:"tags,omitempty"`
 }
 
 // Cluster is an EKS cluster, with what its aws-auth ConfigMap maps.

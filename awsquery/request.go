@@ -138,6 +138,12 @@ func (p Params) Take(name string) (value string, ok bool) {
 	return value, ok
 }
 
+// Peek returns a parameter and leaves it.
+func (p Params) Peek(name string) (value string, ok bool) {
+	value, ok = p.values[name]
+	return value, ok
+}
+
 // TakeList removes NAME.member.1, NAME.member.2, … and returns them. An empty
 // list may be written as an empty NAME.
 func (p Params) TakeList(name string) []string {

@@ -14,8 +14,8 @@ import (
 )
 
 // Element is a named value of an answer. One tree is written as XML or as
-// JSON. The value is a string, an int, a bool, a time.Time, a List, or a list of
-// elements.
+// JSON. The value is a string, an int, a bool, a time.Time, a List, a Map, or a list
+// of elements.
 type Element struct {
 	Name  string
 	Value any
@@ -24,6 +24,9 @@ type Element struct {
 // List is a value of several that have no names of their own: each is what the
 // value of an Element may be.
 type List []any
+
+// Map is a value of several whose names are data.
+type Map []Element
 
 // E is an Element.
 func E(name string, value any) Element { return Element{name, value} }
@@ -91,6 +94,12 @@ func writeXML(b *bytes.Buffer, e Element, depth int, namespace string) {
 			writeXML(b, Element{"member", item}, depth+1, namespace)
 		}
 		indent(b, depth)
+	case Map:
+		b.WriteByte('\n')
+		for _, entry := range v {
+			writeXML(b, Element{"entry", []Element{{"key", entry.Name}, {"value", entry.Value}}}, depth+1, namespace)
+		}
+		indent(b, depth)
 	case string:
 		writeXMLText(b, v)
 	case int:
@@ -135,6 +144,8 @@ func writeJSON(b *bytes.Buffer, value any) {
 			writeJSON(b, child.Value)
 		}
 		b.WriteByte('}')
+	case Map:
+		writeJSON(b, []Element(v))
 	case List:
 		b.WriteByte('[')
 		for i, item := range v {

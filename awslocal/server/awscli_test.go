@@ -33,8 +33,8 @@ func TestAWSCLI(t *testing.T) {
 		{"sts get-caller-identity --query Arn --output text", true, localtest.AdaARN},
 		{"eks describe-cluster --name no", false, "An error occurred (ResourceNotFoundException) when calling the DescribeCluster operation: No cluster found for name: no."},
 		{"eks update-kubeconfig --name dev", true, "Added new context arn:aws:eks:us-east-1:111122223333:cluster/dev"},
-		{"iam list-users", false, "An error occurred (InvalidAction) when calling the ListUsers operation: The local AWS has STS and EKS; it does not have the service iam."},
-		{"s3api list-buckets", false, "An error occurred (NotImplemented) when calling the ListBuckets operation: The local AWS has STS and EKS; it does not have the service s3."},
+		{"iam list-users", false, "An error occurred (AccessDenied) when calling the ListUsers operation: User: " + localtest.AdaARN + " is not authorized to perform: iam:ListUsers on resource: "},
+		{"s3api list-buckets", false, "An error occurred (NotImplemented) when calling the ListBuckets operation: The local AWS has STS, IAM and EKS; it does not have the service s3."},
 		{"dynamodb list-tables", false, "An error occurred (UnknownOperationException) when calling the ListTables operation: The local AWS"},
 	} {
 		t.Run(tc.args, func(t *testing.T) {

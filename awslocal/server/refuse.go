@@ -14,7 +14,7 @@ import (
 
 // refuseService answers for a service that is not here.
 func (s *Server) refuseService(w http.ResponseWriter, r *http.Request, service string) {
-	s.refuse(w, r, service, fmt.Sprintf("The local AWS has STS and EKS; it does not have the service %s.", awsquery.Clip(service)))
+	s.refuse(w, r, service, fmt.Sprintf("The local AWS has STS, IAM and EKS; it does not have the service %s.", awsquery.Clip(service)))
 }
 
 // refusePath answers for a path that no API here has.

@@ -16,18 +16,20 @@ import (
 
 	"github.com/eksauth/eksauth/awslocal"
 	"github.com/eksauth/eksauth/awslocal/eksapi"
+	"github.com/eksauth/eksauth/awslocal/iamapi"
 	"github.com/eksauth/eksauth/awsquery"
 	"github.com/eksauth/eksauth/sts"
 )
 
-// Server is the APIs of a local AWS as one http.Handler: STS, which has the path
-// "/", and EKS below "/clusters". The service that a request is signed for
+// Server is the APIs of a local AWS as one http.Handler: STS and IAM, which have
+// the path "/", and EKS below "/clusters". The service that a request is signed for
 // decides which it is for; the APIs verify the signature.
 //
 // Whatever else comes in is answered with an error in the shape of the API that
 // the client is speaking.
 type Server struct {
 	sts *sts.Handler
+	iam *iamapi.Handler
 	eks *eksapi.Handler
 	log *slog.Logger
 }
@@ -43,6 +45,8 @@ type Config struct {
 	// MaxSession, if it is not 0, is when sessions end, however long was asked
 	// for; see sts.Handler.
 	MaxSession time.Duration
+	// Quotas of IAM; the zero value stands for AWS's own.
+	Quotas iamapi.Quotas
 }
 
 // New serves a store.
@@ -50,6 +54,7 @@ func New(c Config) *Server {
 	auth := &sts.Authenticator{Directory: c.Store, Sessions: c.Store.Sessions(), Now: c.Now}
 	s := &Server{
 		sts: &sts.Handler{Auth: auth, Log: c.Log, MaxSession: c.MaxSession},
+		iam: &iamapi.Handler{Auth: auth, Store: c.Store, Quotas: c.Quotas, Log: c.Log},
 		eks: &eksapi.Handler{Auth: auth, Store: c.Store, Log: c.Log},
 		log: c.Log,
 	}
@@ -65,11 +70,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	service := signedFor(r)
 	// A signature covers the cleaned path, so that is what must count.
 	switch clean := path.Clean("/" + r.URL.Path); {
-	case service != "" && service != "sts" && service != "eks":
+	case service != "" && service != "sts" && service != "iam" && service != "eks":
 		s.refuseService(w, r, service)
-	case service != "eks" && clean == "/":
+	case service == "iam" && clean == "/":
+		s.iam.ServeHTTP(w, r)
+	case (service == "sts" || service == "") && clean == "/":
 		s.sts.ServeHTTP(w, r)
-	case service != "sts" && (clean == "/clusters" || strings.HasPrefix(clean, "/clusters/")):
+	case (service == "eks" || service == "") && (clean == "/clusters" || strings.HasPrefix(clean, "/clusters/")):
 		s.eks.Serve(w, r, clean)
 	default:
 		s.refusePath(w, r, service)
