@@ -31,25 +31,34 @@ func findAccessKey(tx *bbolt.Tx, id string) (sts.AccessKey, error) {
 	if !found {
 		return sts.AccessKey{}, fmt.Errorf("access key %s: %w", id, sts.ErrNotFound)
 	}
-	owner, err := record.identity(tx)
-	return sts.AccessKey{Secret: string(record.Secret), Active: record.Active, Owner: owner}, err
+	owner, tags, err := record.identity(tx)
+	return sts.AccessKey{Secret: string(record.Secret), Active: record.Active, Owner: owner, Tags: sessionTags(tags)}, err
 }
 
-// identity is the owner of a key.
-func (k KeyRecord) identity(tx *bbolt.Tx) (arn.Identity, error) {
+// identity is the owner of a key, and the tags of the owner.
+func (k KeyRecord) identity(tx *bbolt.Tx) (arn.Identity, []Tag, error) {
 	account, err := accountOf(tx, k.Account)
 	if err != nil {
-		return arn.Identity{}, err
+		return arn.Identity{}, nil, err
 	}
 	if k.User == "" {
 		root := arn.Principal{Kind: arn.Root, Partition: account.Partition, AccountID: account.ID}
-		return arn.Identity{Principal: root, UserID: account.ID, AccessKeyID: k.ID}, nil
+		return arn.Identity{Principal: root, UserID: account.ID, AccessKeyID: k.ID}, nil, nil
 	}
 	user, found, err := userTable.get(tx, k.owner())
 	if err == nil && !found {
 		err = fmt.Errorf("access key %s belongs to nobody", k.ID)
 	}
-	return arn.Identity{Principal: user.Principal(account.Partition), UserID: user.ID, AccessKeyID: k.ID}, err
+	return arn.Identity{Principal: user.Principal(account.Partition), UserID: user.ID, AccessKeyID: k.ID}, user.Tags, err
+}
+
+// sessionTags are the tags of a user or a role as STS has them.
+func sessionTags(tags []Tag) []sts.Tag {
+	var list []sts.Tag
+	for _, t := range tags {
+		list = append(list, sts.Tag{Key: t.Key, Value: t.Value})
+	}
+	return list
 }
 
 // accountOf finds the account that something belongs to, which must be there.
@@ -94,7 +103,7 @@ func findRole(tx *bbolt.Tx, account, name string) (sts.Role, error) {
 	}
 	return sts.Role{
 		Principal: record.Principal(owner.Partition), ID: record.ID, TrustPolicy: trust,
-		MaxSessionDuration: time.Duration(record.MaxSessionDuration) * time.Second,
+		MaxSessionDuration: time.Duration(record.MaxSessionDuration) * time.Second, Tags: sessionTags(record.Tags),
 	}, nil
 }
 
@@ -124,7 +133,7 @@ func (s *Store) Credentials(owner arn.Principal) (sigv4.Credentials, error) {
 			if !k.Active || k.Account != owner.AccountID {
 				continue
 			}
-			id, err := k.identity(tx)
+			id, _, err := k.identity(tx)
 			if err != nil {
 				return err
 			}

@@ -22,6 +22,18 @@ func (s *Store) Policies(_ context.Context, principal arn.Principal) (policies s
 	return policies, err
 }
 
+// ManagedPolicy finds a managed policy of an account's own or of AWS's.
+func (s *Store) ManagedPolicy(_ context.Context, account, policyARN string) (policy *iam.Policy, err error) {
+	if owner, _, ok := splitPolicyARN(policyARN); !ok || owner != account && owner != awsAccount {
+		return nil, fmt.Errorf("managed policy %s: %w", policyARN, sts.ErrNotFound)
+	}
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		policy, err = parseManaged(tx, policyARN)
+		return err
+	})
+	return policy, err
+}
+
 func findPolicies(tx *bbolt.Tx, principal arn.Principal) (sts.Policies, error) {
 	var own Attachments
 	var groups []string

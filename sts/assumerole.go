@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/eksauth/eksauth/arn"
@@ -34,6 +33,7 @@ type assumeRoleInput struct {
 	tokenCode      string
 	tags           []Tag
 	policy         string // "" when not given
+	policyARNs     []string
 }
 
 func readAssumeRole(p awsquery.Params) (assumeRoleInput, error) {
@@ -47,8 +47,8 @@ func readAssumeRole(p awsquery.Params) (assumeRoleInput, error) {
 		serialNumber:   v.Optional(p, "SerialNumber", serialNumberShape()),
 		tokenCode:      v.Optional(p, "TokenCode", tokenCodeShape()),
 		tags:           newTags(v.Tags(p)),
-		policy:         v.Optional(p, "Policy", policyShape()),
 	}
+	in.policy, in.policyARNs = readPolicies(&v, p)
 	transitive := v.TagKeys(p, "TransitiveTagKeys")
 	if err := v.Err(); err != nil {
 		return assumeRoleInput{}, err
@@ -67,17 +67,12 @@ func readAssumeRole(p awsquery.Params) (assumeRoleInput, error) {
 // refuseRest refuses what an operation did not read. To ignore a restriction
 // that the caller asked for, or misspelt, would grant more than was asked.
 func refuseRest(p awsquery.Params) error {
-	p.TakeEmpty("PolicyArns")
 	p.TakeEmpty("ProvidedContexts")
 	left := p.Left()
 	if len(left) == 0 {
 		return nil
 	}
-	name := left[0]
-	if strings.HasPrefix(name, "PolicyArns.") {
-		return awsquery.InvalidParameter("Managed session policies (%s) are not supported here, and a session without them could do more than you ask for; give the policy itself as Policy", awsquery.Clip(name))
-	}
-	return awsquery.InvalidParameter("The parameter %s is not known to this operation", awsquery.Clip(name))
+	return awsquery.InvalidParameter("The parameter %s is not known to this operation", awsquery.Clip(left[0]))
 }
 
 // assumeRole gives the caller credentials for a role whose trust policy lets
@@ -114,6 +109,9 @@ func (h *Handler) assumeRole(ctx context.Context, q *request) ([]element, error)
 	}
 	if in.duration > cmp.Or(role.MaxSessionDuration, defaultDuration*time.Second) {
 		return nil, errTooLong()
+	}
+	if err := h.Auth.checkManaged(ctx, role.Principal.AccountID, session.PolicyARNs); err != nil {
+		return nil, err
 	}
 	return h.issue(q, role, in.sessionName, session)
 }
@@ -162,6 +160,7 @@ func newRoleSession(q *request, in assumeRoleInput) (Session, error) {
 		SourceIdentity: in.sourceIdentity,
 		Tags:           in.tags,
 		Policy:         in.policy,
+		PolicyARNs:     in.policyARNs,
 	}
 	from := q.caller.Session
 	if from == nil {
@@ -192,40 +191,51 @@ func (h *Handler) issue(q *request, role Role, name string, session Session) ([]
 			Name:      role.Principal.Name,
 			Session:   name,
 		},
-		UserID:      role.ID,
-		AccessKeyID: newAccessKeyID(),
+		UserID: role.ID,
 	}
-	secret := newSecret()
-	token, err := h.Auth.Sessions.Seal(session, secret)
-	if errors.Is(err, ErrSessionTooLarge) {
-		return nil, errPackedTooLarge(session)
-	}
+	credentials, packed, err := h.seal(q, session)
 	if err != nil {
-		return nil, awsquery.Internal("%v", err)
+		return nil, err
 	}
 	identity := session.Identity
-	q.notes = []slog.Attr{
-		slog.String("session", identity.Principal.String()),
-		slog.String("sessionAccessKeyId", identity.AccessKeyID),
-		slog.Time("expires", session.Expires),
-	}
 	result := []element{
 		awsquery.E("AssumedRoleUser", []element{
 			awsquery.E("AssumedRoleId", identity.UserID+":"+name),
 			awsquery.E("Arn", identity.Principal.String()),
 		}),
-		awsquery.E("Credentials", []element{
-			awsquery.E("AccessKeyId", identity.AccessKeyID),
-			awsquery.E("SecretAccessKey", secret),
-			awsquery.E("SessionToken", token),
-			awsquery.E("Expiration", session.Expires),
-		}),
+		credentials,
 	}
-	if len(session.Tags) > 0 || session.Policy != "" {
-		result = append(result, awsquery.E("PackedPolicySize", (100*len(token)+MaxSessionToken-1)/MaxSessionToken))
+	if len(session.Tags) > 0 || session.Policy != "" || len(session.PolicyARNs) > 0 {
+		result = append(result, packed)
 	}
 	if session.SourceIdentity != "" {
 		result = append(result, awsquery.E("SourceIdentity", session.SourceIdentity))
 	}
 	return result, nil
+}
+
+// seal makes the credentials of a session, and says how much of their room the
+// session takes.
+func (h *Handler) seal(q *request, session Session) (credentials, packed element, err error) {
+	session.Identity.AccessKeyID = newAccessKeyID(session.Identity.AccountID)
+	secret := newSecret()
+	token, err := h.Auth.Sessions.Seal(session, secret)
+	if errors.Is(err, ErrSessionTooLarge) {
+		return element{}, element{}, errPackedTooLarge(session)
+	}
+	if err != nil {
+		return element{}, element{}, awsquery.Internal("%v", err)
+	}
+	q.notes = []slog.Attr{
+		slog.String("session", session.Identity.Principal.String()),
+		slog.String("sessionAccessKeyId", session.Identity.AccessKeyID),
+		slog.Time("expires", session.Expires),
+	}
+	credentials = awsquery.E("Credentials", []element{
+		awsquery.E("AccessKeyId", session.Identity.AccessKeyID),
+		awsquery.E("SecretAccessKey", secret),
+		awsquery.E("SessionToken", token),
+		awsquery.E("Expiration", session.Expires),
+	})
+	return credentials, awsquery.E("PackedPolicySize", (100*len(token)+MaxSessionToken-1)/MaxSessionToken), nil
 }

@@ -110,7 +110,7 @@ func TestInvalidInputOfAssumeRole(t *testing.T) {
 				"Value '' at 'policy' failed to satisfy constraint: Member must have length greater than or equal to 1"},
 		{"long session policy", []string{"Policy", strings.Repeat(" ", 2049)}, "ValidationError",
 			value("'"+strings.Repeat(" ", 1024)+"…'", "policy", "have length less than or equal to 2048")},
-		{"managed session policy", []string{"PolicyArns.member.1.arn", "arn:aws:iam::aws:policy/ReadOnlyAccess"}, "InvalidParameterValue", "Managed session policies (PolicyArns.member.1.arn) are not supported here, and a session without them could do more than you ask for; give the policy itself as Policy"},
+		{"managed session policy", []string{"PolicyArns.member.1.arn", "arn:aws:iam::aws:policy/ReadOnlyAccess"}, "InvalidParameterValue", "The policy arn:aws:iam::aws:policy/ReadOnlyAccess does not exist or is not attachable."},
 		{"provided context", []string{"ProvidedContexts.member.1.ProviderArn", "arn:aws:iam::aws:contextProvider/x"}, "InvalidParameterValue", "The parameter ProvidedContexts.member.1.ProviderArn is not known to this operation"},
 		{"misspelt parameter", []string{"ExternalID", "x-1"}, "InvalidParameterValue", "The parameter ExternalID is not known to this operation"},
 	}

@@ -38,6 +38,7 @@ type AccessKey struct {
 	Secret string `json:"-"`
 	Active bool
 	Owner  arn.Identity
+	Tags   []Tag // of the owner
 }
 
 // String names the key without giving it away.
@@ -55,14 +56,17 @@ type Role struct {
 	ID                 string        // AROA…
 	TrustPolicy        *iam.Policy
 	MaxSessionDuration time.Duration
+	Tags               []Tag
 }
 
 // Authenticator verifies the signatures of requests to AWS APIs. The zero
-// value is of no use: all fields are needed.
+// value is of no use: all fields but Managed are needed.
 type Authenticator struct {
 	Directory Directory
 	Sessions  *Sealer
 	Now       func() time.Time
+	// Managed finds managed session policies; nil: sessions have none.
+	Managed Managed
 }
 
 // Authenticate says who signed the request with this body for the service.
@@ -101,7 +105,7 @@ func (a *Authenticator) Authenticate(r *http.Request, body []byte, service strin
 		return Caller{}, err
 	}
 	if caller.Session != nil {
-		if err := a.checkSession(r.Context(), caller.Session, now); err != nil {
+		if caller.Tags, err = a.checkSession(r.Context(), caller.Session, now); err != nil {
 			return Caller{}, err
 		}
 	}
@@ -155,7 +159,7 @@ func (a *Authenticator) lookUp(ctx context.Context, s sigv4.Signature) (caller C
 	case key.Secret == "":
 		return Caller{}, "", awsquery.Internal("access key %s has no secret", s.AccessKeyID)
 	}
-	caller = Caller{Identity: key.Owner}
+	caller = Caller{Identity: key.Owner, Tags: key.Tags}
 	caller.Identity.AccessKeyID = s.AccessKeyID
 	return caller, key.Secret, nil
 }
@@ -183,23 +187,32 @@ func verify(s sigv4.Signature, r *http.Request, body []byte, secret string) erro
 	return errSignature(message, fmt.Sprintf("%v: wrong secret for access key %s, or request changed", err, s.AccessKeyID))
 }
 
-// checkSession says whether a session is still good. It comes after the
-// signature: only its owner learns that a session has ended.
-func (a *Authenticator) checkSession(ctx context.Context, session *Session, now time.Time) error {
+// checkSession says whether a session is still good, and which tags whoever is
+// behind it has. It comes after the signature: only its owner learns that a session
+// has ended.
+func (a *Authenticator) checkSession(ctx context.Context, session *Session, now time.Time) ([]Tag, error) {
 	if !now.Before(session.Expires) {
-		return errExpired("session of %s expired at %s", session.Identity.Principal, session.Expires.Format(time.RFC3339))
+		return nil, errExpired("session of %s expired at %s", session.Identity.Principal, session.Expires.Format(time.RFC3339))
 	}
-	if session.Role.Kind != arn.Role {
-		return nil
+	switch {
+	case session.User.Kind == arn.User:
+		if _, err := a.Directory.Policies(ctx, session.User); errors.Is(err, ErrNotFound) {
+			return nil, errToken("user %s of the session was deleted", session.User)
+		} else if err != nil {
+			return nil, awsquery.Internal("look up user %s: %v", session.User, err)
+		}
+		return nil, nil
+	case session.Role.Kind != arn.Role:
+		return nil, nil
 	}
 	role, err := a.Directory.Role(ctx, session.Role)
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return awsquery.Internal("look up role %s: %v", session.Role, err)
+		return nil, awsquery.Internal("look up role %s: %v", session.Role, err)
 	}
 	// A role that was made anew under the old name has another id, and must
 	// not inherit the sessions of the old one.
 	if err != nil || role.ID != session.Identity.UserID {
-		return errToken("role %s of session %s was deleted", session.Role, session.Identity.Session)
+		return nil, errToken("role %s of session %s was deleted", session.Role, session.Identity.Session)
 	}
-	return nil
+	return role.Tags, nil
 }

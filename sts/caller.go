@@ -15,6 +15,9 @@ type Caller struct {
 	// Session is nil when the request was signed with a long-term key.
 	Session *Session
 	Region  string // that the request was signed for
+	// Tags are those of the user, or of the role behind the session. The session's
+	// own come before them.
+	Tags []Tag
 }
 
 // UserID is aws:userid: the unique id, and of a role session its name too.
@@ -43,6 +46,9 @@ func (c Caller) Context(r *http.Request, now time.Time) iam.Context {
 	facts := requestContext(r, now, c.Region)
 	facts.SetPrincipal(c.Policy())
 	facts.Set("aws:PrincipalIsAWSService", "false")
+	for _, t := range c.Tags {
+		facts.Set("aws:PrincipalTag/"+t.Key, t.Value)
+	}
 	if c.Session == nil {
 		return facts
 	}

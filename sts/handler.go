@@ -57,6 +57,14 @@ func (h *Handler) findOperation(action, version string) (operation, bool) {
 		return operation{run: (*Handler).getCallerIdentity}, true
 	case "AssumeRole":
 		return operation{run: (*Handler).assumeRole, issues: true}, true
+	case "GetSessionToken":
+		return operation{run: (*Handler).getSessionToken, issues: true}, true
+	case "GetFederationToken":
+		return operation{run: (*Handler).getFederationToken, issues: true}, true
+	case "GetAccessKeyInfo":
+		return operation{run: (*Handler).getAccessKeyInfo}, true
+	case "DecodeAuthorizationMessage":
+		return operation{run: (*Handler).decodeAuthorizationMessage}, true
 	}
 	return operation{}, false
 }
@@ -97,6 +105,9 @@ func (h *Handler) serve(w http.ResponseWriter, q *request) (result []element, er
 	ctx := q.HTTP.Context()
 	if !op.unsigned {
 		if q.caller, err = h.Auth.Authenticate(q.HTTP, q.Body, "sts"); err != nil {
+			return nil, err
+		}
+		if err := checkKind(q.caller, q.Action); err != nil {
 			return nil, err
 		}
 	}

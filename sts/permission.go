@@ -29,11 +29,12 @@ type Permission struct {
 // Permission asks the policies of a caller whether they may do something.
 // Errors are *Error. An account's root may do everything.
 func (a *Authenticator) Permission(ctx context.Context, c Caller, action, resource string, facts iam.Context) (Permission, error) {
+	r := iam.Request{Action: action, Resource: resource, Caller: c.Policy(), Context: facts}
 	p := Permission{
 		Identity: iam.Decision{Effect: iam.Allow}, Boundary: iam.Decision{Effect: iam.Allow},
-		Session: c.SessionPermits(action, resource, facts), action: action,
+		Session: a.session(ctx, c, r), action: action,
 	}
-	if c.Identity.Kind == arn.Root {
+	if c.principal().Kind == arn.Root {
 		return p, nil
 	}
 	policies, err := a.Directory.Policies(ctx, c.principal())
@@ -43,7 +44,6 @@ func (a *Authenticator) Permission(ctx context.Context, c Caller, action, resour
 	if err != nil {
 		return Permission{}, awsquery.Internal("look up the policies of %s: %v", c.principal(), err)
 	}
-	r := iam.Request{Action: action, Resource: resource, Caller: c.Policy(), Context: facts}
 	decisions := make([]iam.Decision, len(policies.Identity))
 	for i, policy := range policies.Identity {
 		decisions[i] = iam.Evaluate(policy, r)
@@ -62,7 +62,7 @@ func (a *Authenticator) Authorize(ctx context.Context, c Caller, action, resourc
 	if err != nil || p.Allowed() {
 		return err
 	}
-	return errDenied(fmt.Sprintf("%s %s", notPermitted(c, action, resource), p.why()), p.String())
+	return errDenied(fmt.Sprintf("%s %s", notPermitted(c, action, resource), p.Why()), p.String())
 }
 
 // Allowed reports whether the caller may do it, as far as their own policies go.
@@ -87,10 +87,10 @@ type kindOfPolicy struct {
 	one, no  string
 }
 
-// why is the end of AWS's sentence about a refusal.
+// Why is the end of AWS's sentence about a refusal.
 //
 // Source: "Troubleshoot access denied error messages" in the IAM user guide.
-func (p Permission) why() string {
+func (p Permission) Why() string {
 	for _, k := range p.kinds() {
 		if k.decision.Effect == iam.Deny {
 			return "with an explicit deny in " + k.one
@@ -115,11 +115,14 @@ func (p Permission) String() string {
 	return p.Identity.String()
 }
 
-// principal is whose policies count: the caller's, or those of the role behind a
-// session.
+// principal is whose policies count: the caller's, or those of the role or the
+// user behind a session.
 func (c Caller) principal() arn.Principal {
-	if c.Session != nil && c.Session.Role.Kind != 0 {
+	switch {
+	case c.Session != nil && c.Session.Role.Kind != 0:
 		return c.Session.Role
+	case c.Session != nil && c.Session.User.Kind != 0:
+		return c.Session.User
 	}
 	return c.Identity.Principal
 }

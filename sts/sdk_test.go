@@ -217,9 +217,9 @@ func TestSDKReadsRefusals(t *testing.T) {
 		{"clock", func(w *world) error { w.advance(time.Hour); return whoAs(static(adaKey, adaSecret, ""))(w) },
 			403, "SignatureDoesNotMatch", "Signature expired: "},
 		{"action that is not there", func(w *world) error {
-			_, err := w.client(asAda(w)).GetFederationToken(ctx, &awssts.GetFederationTokenInput{Name: aws.String("bob")})
+			_, err := w.client(asAda(w)).GetDelegatedAccessToken(ctx, &awssts.GetDelegatedAccessTokenInput{TradeInToken: aws.String("x")})
 			return err
-		}, 400, "InvalidAction", "Could not find operation GetFederationToken for version 2011-06-15"},
+		}, 400, "InvalidAction", "Could not find operation GetDelegatedAccessToken for version 2011-06-15"},
 		{"root", assume(asRoot, awssts.AssumeRoleInput{}), 403, "AccessDenied", "Roles may not be assumed by root accounts."},
 		{"untrusted", assume(asAda, awssts.AssumeRoleInput{RoleArn: aws.String(otherARN)}),
 			403, "AccessDenied", "User: " + adaARN + " is not authorized to perform: sts:AssumeRole on resource: " + otherARN},

@@ -52,6 +52,12 @@ type Session struct {
 	// Policy narrows what the session may do: a session policy without white
 	// space; "" for none. It ends with this session, and passes to no other.
 	Policy string
+	// PolicyARNs are managed policies that narrow it likewise: what any of them
+	// or Policy allows.
+	PolicyARNs []string
+	// User is the user who made a session that is no role's: the one whose
+	// policies count. Its Kind is 0 for other sessions.
+	User arn.Principal
 }
 
 // Tag is a session tag. A transitive one passes to the sessions that this
@@ -102,7 +108,9 @@ type sealed struct {
 	Tags           []sealedTag `json:"t,omitempty"`
 	Federation     *Federation `json:"f,omitempty"`
 	// Policy is JSON inside JSON, so that it needs no escapes.
-	Policy json.RawMessage `json:"o,omitempty"`
+	Policy     json.RawMessage `json:"o,omitempty"`
+	PolicyARNs []string        `json:"m,omitempty"`
+	User       string          `json:"w,omitempty"`
 }
 
 type sealedTag struct {
@@ -123,9 +131,13 @@ func (s *Sealer) Seal(session Session, secret string) (string, error) {
 		Chained:        session.Chained,
 		SourceIdentity: session.SourceIdentity,
 		Policy:         json.RawMessage(session.Policy),
+		PolicyARNs:     session.PolicyARNs,
 	}
 	if session.Role.Kind != 0 {
 		in.Role = session.Role.String()
+	}
+	if session.User.Kind != 0 {
+		in.User = session.User.String()
 	}
 	for _, t := range session.Tags {
 		in.Tags = append(in.Tags, sealedTag(t))
@@ -188,9 +200,15 @@ func (in sealed) session(accessKeyID string) (Session, error) {
 		Chained:        in.Chained,
 		SourceIdentity: in.SourceIdentity,
 		Policy:         string(in.Policy),
+		PolicyARNs:     in.PolicyARNs,
 	}
 	if in.Role != "" {
 		if session.Role, err = arn.ParsePrincipal(in.Role); err != nil {
+			return Session{}, err
+		}
+	}
+	if in.User != "" {
+		if session.User, err = arn.ParsePrincipal(in.User); err != nil {
 			return Session{}, err
 		}
 	}

@@ -138,7 +138,8 @@ func TestSessionPolicyThatCannotBeReadAllowsNothing(t *testing.T) {
 	session := someSession(t)
 	for policy, want := range map[string]bool{"": true, allowing("*"): true, "{}": false, "x": false} {
 		session.Policy = policy
-		decision := Caller{Identity: session.Identity, Session: &session}.SessionPermits("eks:ListClusters", "*", iam.Context{})
+		caller := Caller{Identity: session.Identity, Session: &session}
+		decision := (&Authenticator{}).session(t.Context(), caller, iam.Request{Action: "eks:ListClusters", Resource: "*"})
 		if decision.Allowed() != want {
 			t.Errorf("policy %q: %s", policy, decision)
 		}

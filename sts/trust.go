@@ -36,6 +36,9 @@ func (h *Handler) trustedRole(ctx context.Context, asked arn.Principal, session 
 	if role.Principal != asked {
 		return Role{}, p.refuse(p.action, asked.String(), "", "the role's ARN is "+role.Principal.String())
 	}
+	for _, t := range role.Tags {
+		p.facts.Set("aws:ResourceTag/"+t.Key, t.Value)
+	}
 	for _, action := range neededActions(p.action, session) {
 		if err := p.permit(ctx, role, action); err != nil {
 			return Role{}, err
@@ -90,7 +93,7 @@ func (p petition) permit(ctx context.Context, role Role, action string) error {
 	case own.Allowed():
 		return nil
 	case own.Denied(), delegated, trust.Via != iam.ViaSelf:
-		return p.refuse(action, resource, own.why(), own.String())
+		return p.refuse(action, resource, own.Why(), own.String())
 	}
 	return nil
 }

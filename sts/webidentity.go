@@ -57,6 +57,7 @@ type webIdentityInput struct {
 	token       string
 	duration    time.Duration
 	policy      string // "" when not given
+	policyARNs  []string
 }
 
 func readWebIdentity(p awsquery.Params) (webIdentityInput, error) {
@@ -66,8 +67,8 @@ func readWebIdentity(p awsquery.Params) (webIdentityInput, error) {
 		sessionName: v.Required(p, "RoleSessionName", nameShape()),
 		token:       v.Secret(p, "WebIdentityToken", minToken, maxToken),
 		duration:    time.Duration(v.Integer(p, "DurationSeconds", minDuration, maxDuration, defaultDuration)) * time.Second,
-		policy:      v.Optional(p, "Policy", policyShape()),
 	}
+	in.policy, in.policyARNs = readPolicies(&v, p)
 	provider := v.Optional(p, "ProviderId", urlShape())
 	if err := v.Err(); err != nil {
 		return webIdentityInput{}, err
@@ -106,7 +107,7 @@ func (h *Handler) assumeRoleWithWebIdentity(ctx context.Context, q *request) ([]
 	if err != nil {
 		return nil, err
 	}
-	session.Policy = in.policy
+	session.Policy, session.PolicyARNs = in.policy, in.policyARNs
 	role, err := h.trustedRole(ctx, asked, session, petition{
 		action: "sts:AssumeRoleWithWebIdentity",
 		caller: iam.Caller{Federated: user.provider.ARN},
@@ -120,6 +121,9 @@ func (h *Handler) assumeRoleWithWebIdentity(ctx context.Context, q *request) ([]
 	}
 	if in.duration > cmp.Or(role.MaxSessionDuration, defaultDuration*time.Second) {
 		return nil, errTooLong()
+	}
+	if err := h.Auth.checkManaged(ctx, role.Principal.AccountID, session.PolicyARNs); err != nil {
+		return nil, err
 	}
 	result, err := h.issue(q, role, in.sessionName, session)
 	if err != nil {

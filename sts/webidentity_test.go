@@ -117,7 +117,7 @@ func TestInvalidInputOfWebIdentity(t *testing.T) {
 		"OAuth":        {[]string{"ProviderId", "www.amazon.com"}, "InvalidParameterValue", "ProviderId is for OAuth 2.0 access tokens"},
 		"provider id":  {[]string{"ProviderId", "x"}, "ValidationError", "Value 'x' at 'providerId' failed to satisfy constraint: Member must have length greater than or equal to 4"},
 		"policy":       {[]string{"Policy", "{}"}, "MalformedPolicyDocument", "missing required field Statement"},
-		"policy ARN":   {[]string{"PolicyArns.member.1.arn", "arn:aws:iam::aws:policy/ReadOnlyAccess"}, "InvalidParameterValue", "Managed session policies (PolicyArns.member.1.arn) are not supported here"},
+		"policy ARN":   {[]string{"PolicyArns.member.1.arn", "arn:aws:iam::aws:policy/ReadOnlyAccess"}, "InvalidParameterValue", "The policy arn:aws:iam::aws:policy/ReadOnlyAccess does not exist or is not attachable."},
 		"misspelt":     {[]string{"DurationSecond", "900"}, "InvalidParameterValue", "The parameter DurationSecond is not known to this operation"},
 		"external id":  {[]string{"ExternalId", "x-1"}, "InvalidParameterValue", "The parameter ExternalId is not known to this operation"},
 		"tags":         {[]string{"Tags.member.1.Key", "team", "Tags.member.1.Value", "x"}, "InvalidParameterValue", "The parameter Tags.member.1.Key is not known to this operation"},

@@ -81,6 +81,12 @@ func (c *call) serve(w http.ResponseWriter) (result []element, err error) {
 	if c.caller, err = c.h.Auth.Authenticate(c.HTTP, c.Body, "iam"); err != nil {
 		return nil, err
 	}
+	if c.caller.IsUserSession() { // so AWS answers, without MFA
+		return nil, &awsquery.Error{
+			Code: "InvalidClientTokenId", Status: http.StatusForbidden, Message: "The security token included in the request is invalid",
+			Reason: "a session of GetSessionToken or GetFederationToken cannot call IAM without MFA",
+		}
+	}
 	c.facts = c.caller.Context(c.HTTP, c.h.Auth.Now())
 	result, err = op.run(c)
 	if err == nil {

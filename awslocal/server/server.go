@@ -32,6 +32,8 @@ type Server struct {
 	iam *iamapi.Handler
 	eks *eksapi.Handler
 	log *slog.Logger
+
+	auth *sts.Authenticator
 }
 
 // Config is what a Server is made of. Store, Now and Log are needed.
@@ -51,12 +53,12 @@ type Config struct {
 
 // New serves a store.
 func New(c Config) *Server {
-	auth := &sts.Authenticator{Directory: c.Store, Sessions: c.Store.Sessions(), Now: c.Now}
+	auth := &sts.Authenticator{Directory: c.Store, Sessions: c.Store.Sessions(), Now: c.Now, Managed: c.Store}
 	s := &Server{
 		sts: &sts.Handler{Auth: auth, Log: c.Log, MaxSession: c.MaxSession},
 		iam: &iamapi.Handler{Auth: auth, Store: c.Store, Quotas: c.Quotas, Log: c.Log},
 		eks: &eksapi.Handler{Auth: auth, Store: c.Store, Log: c.Log},
-		log: c.Log,
+		log: c.Log, auth: auth,
 	}
 	if c.Tokens != nil {
 		s.sts.WebIdentity = &sts.WebIdentity{Providers: c.Store, Tokens: c.Tokens}
@@ -70,6 +72,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	service := signedFor(r)
 	// A signature covers the cleaned path, so that is what must count.
 	switch clean := path.Clean("/" + r.URL.Path); {
+	case service == "ec2":
+		s.refuseEC2(w, r)
 	case service != "" && service != "sts" && service != "iam" && service != "eks":
 		s.refuseService(w, r, service)
 	case service == "iam" && clean == "/":

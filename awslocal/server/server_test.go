@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 
 	"github.com/eksauth/eksauth/awslocal"
 	"github.com/eksauth/eksauth/awslocal/server"
@@ -23,7 +25,7 @@ import (
 func TestUnknownServicesAreRefusedInTheirOwnShape(t *testing.T) {
 	t.Parallel()
 	s := localtest.ServeDefault(t)
-	ada := localtest.CredentialsOf(t, s.Store, localtest.AdaARN)
+	ada := localtest.CredentialsOf(t, s.Store, "arn:aws:iam::111122223333:user/administrator")
 	const form = "application/x-www-form-urlencoded; charset=utf-8"
 	for _, tc := range []struct {
 		service, method, path, contentType, body string
@@ -117,8 +119,13 @@ func xmlError3(t *testing.T, body string) (root, code, message string) {
 func TestUnknownOperationIsReadByTheSDK(t *testing.T) {
 	t.Parallel()
 	s := localtest.ServeDefault(t)
-	_, err := awssts.NewFromConfig(s.Of(t, localtest.AdaARN)).GetSessionToken(t.Context(), &awssts.GetSessionTokenInput{})
-	localtest.IsAPIError(t, err, http.StatusBadRequest, "InvalidAction", "Could not find operation GetSessionToken for version 2011-06-15")
+	client := awssts.NewFromConfig(s.Of(t, localtest.AdaARN))
+	_, err := client.AssumeRoot(t.Context(), &awssts.AssumeRootInput{TargetPrincipal: aws.String("111122223333"), TaskPolicyArn: &types.PolicyDescriptorType{}})
+	localtest.IsAPIError(t, err, http.StatusBadRequest, "InvalidAction", "Could not find operation AssumeRoot for version 2011-06-15")
+	_, err = client.GetWebIdentityToken(t.Context(), &awssts.GetWebIdentityTokenInput{Audience: []string{"a"}, SigningAlgorithm: aws.String("RS256")})
+	localtest.IsAPIError(t, err, http.StatusBadRequest, "InvalidAction", "Could not find operation GetWebIdentityToken for version 2011-06-15")
+	_, err = client.AssumeRoleWithSAML(t.Context(), &awssts.AssumeRoleWithSAMLInput{RoleArn: aws.String(localtest.RoleARN), PrincipalArn: aws.String(localtest.RoleARN), SAMLAssertion: aws.String("xxxx")})
+	localtest.IsAPIError(t, err, http.StatusBadRequest, "InvalidAction", "Could not find operation AssumeRoleWithSAML for version 2011-06-15")
 }
 
 // A signature covers the cleaned path: what is the same to it is the same here.
