@@ -240,7 +240,7 @@ func (m *merger) generatedKey(blank KeyRecord) KeyRecord {
 func (m *merger) cluster(c *Cluster, account string, order int) {
 	key := clusterKey(account, c.Region, c.Name)
 	old, there := m.old.clusters[key]
-	record := clusterRecord{
+	record := ClusterRecord{
 		Account: account, Region: c.Region, Name: c.Name, Version: c.Version, Order: order,
 		Endpoint: c.Endpoint, OIDCIssuer: c.OIDCIssuer, RunningIssuer: old.RunningIssuer, Unregistered: !c.registersIssuer(),
 		AuthenticationMode: cmp.Or(c.AuthenticationMode, defaultAuthenticationMode),
@@ -250,6 +250,26 @@ func (m *merger) cluster(c *Cluster, account string, order int) {
 	record.CertificateAuthority, _ = certificates(c.CertificateAuthority) // checked before
 	if c.Endpoint == "" && strings.TrimSpace(c.CertificateAuthority) == "" {
 		record.Endpoint, record.CertificateAuthority = old.Endpoint, old.CertificateAuthority
+	}
+	record.RoleARN, record.Tags, record.Updates = c.RoleARN, slices.Clone(c.Tags), old.Updates
+	for _, e := range c.AccessEntries {
+		r := EntryRecord{AccessEntry: e, ID: NewUUID(), Created: m.now, Modified: m.now}
+		for _, o := range old.AccessEntries {
+			if o.PrincipalARN == e.PrincipalARN {
+				r.ID, r.Created, r.Modified = o.ID, o.Created, o.Modified
+			}
+		}
+		record.AccessEntries = append(record.AccessEntries, r)
+	}
+	for _, p := range c.PodIdentityAssociations {
+		r := PodIdentityRecord{PodIdentityAssociation: p, Created: m.now, Modified: m.now}
+		for _, o := range old.PodIdentities {
+			if o.Namespace == p.Namespace && o.ServiceAccount == p.ServiceAccount {
+				r.ID, r.Created, r.Modified = cmp.Or(p.ID, o.ID), o.Created, o.Modified
+			}
+		}
+		r.ID = cmp.Or(r.ID, NewAssociationID())
+		record.PodIdentities = append(record.PodIdentities, r)
 	}
 	m.next.clusters[key] = record
 }

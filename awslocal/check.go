@@ -145,6 +145,14 @@ func (c *checker) name(kind, name, path string, seen map[string]string, at strin
 // IsPath says whether s is an IAM path: /, or /a/b/.
 func IsPath(s string) bool { return len(s) <= maxPath && pathShape(s) && !strings.Contains(s, "//") }
 
+// IsServiceAccount says whether Kubernetes allows the names.
+func IsServiceAccount(namespace, name string) bool {
+	return len(namespace) <= maxNamespace && namespaceShape(namespace) && len(name) <= maxDNSName && serviceAccountShape(name)
+}
+
+// IsClusterName says whether EKS allows the name of a cluster.
+func IsClusterName(s string) bool { return clusterNameShape(s) }
+
 // uniqueID checks an id that is given rather than generated.
 //
 // Source: "IAM identifiers" in the IAM user guide (unique identifiers).

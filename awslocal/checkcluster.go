@@ -44,6 +44,7 @@ func (c *checker) cluster(k *Cluster, a *Account, d *census, seen map[string]str
 	}
 	c.checkMappings(k, path)
 	c.mapped(k, d, path)
+	c.entries(k, a, d, path)
 }
 
 func (c *checker) region(region string, a *Account, path string) {

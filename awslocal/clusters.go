@@ -34,7 +34,7 @@ func ClusterARN(partition, region, account, name string) arn.ARN {
 }
 
 // place fills in what a record does not say.
-func (c clusterRecord) place(tx *bbolt.Tx) (PlacedCluster, error) {
+func (c ClusterRecord) place(tx *bbolt.Tx) (PlacedCluster, error) {
 	account, err := accountOf(tx, c.Account)
 	if err != nil {
 		return PlacedCluster{}, err
@@ -57,8 +57,8 @@ func (s *Store) Clusters() ([]PlacedCluster, error) {
 		if err != nil {
 			return err
 		}
-		ordered := inOrder(records, func(c clusterRecord) int { return c.Order })
-		slices.SortStableFunc(ordered, func(a, b clusterRecord) int {
+		ordered := inOrder(records, func(c ClusterRecord) int { return c.Order })
+		slices.SortStableFunc(ordered, func(a, b ClusterRecord) int {
 			return cmp.Compare(accounts[a.Account].Order, accounts[b.Account].Order)
 		})
 		for _, c := range ordered {
@@ -108,7 +108,7 @@ func (s *Store) SetClusterEndpoint(nameOrARN, endpoint, ca string) error {
 	if err != nil {
 		return fmt.Errorf("certificate authority of cluster %s: %w", nameOrARN, err)
 	}
-	return s.changeCluster(nameOrARN, func(c *clusterRecord) { c.Endpoint, c.CertificateAuthority = endpoint, ca })
+	return s.changeCluster(nameOrARN, func(c *ClusterRecord) { c.Endpoint, c.CertificateAuthority = endpoint, ca })
 }
 
 // SetClusterIssuer says what the issuer of a cluster's service-account tokens
@@ -123,10 +123,10 @@ func (s *Store) SetClusterIssuer(nameOrARN, issuer string) error {
 			return fmt.Errorf("issuer of cluster %s: %w", nameOrARN, err)
 		}
 	}
-	return s.changeCluster(nameOrARN, func(c *clusterRecord) { c.RunningIssuer = issuer })
+	return s.changeCluster(nameOrARN, func(c *ClusterRecord) { c.RunningIssuer = issuer })
 }
 
-func (s *Store) changeCluster(nameOrARN string, change func(*clusterRecord)) error {
+func (s *Store) changeCluster(nameOrARN string, change func(*ClusterRecord)) error {
 	c, err := s.Cluster(nameOrARN)
 	if err != nil {
 		return err
@@ -142,6 +142,69 @@ func (s *Store) changeCluster(nameOrARN string, change func(*clusterRecord)) err
 		}
 		change(&record)
 		return clusterTable.put(tx, key, record)
+	})
+}
+
+// ReadCluster finds a cluster of an account and a region as it is kept.
+// sts.ErrNotFound says that there is none.
+func (s *Store) ReadCluster(account, region, name string) (c ClusterRecord, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		c, err = clusterAt(tx, account, region, name)
+		return err
+	})
+	return c, err
+}
+
+func clusterAt(tx *bbolt.Tx, account, region, name string) (ClusterRecord, error) {
+	c, found, err := clusterTable.get(tx, clusterKey(account, region, name))
+	if err == nil && !found {
+		err = fmt.Errorf("cluster %s: %w", quote(name), sts.ErrNotFound)
+	}
+	return c, err
+}
+
+// ChangeCluster calls f with a cluster and keeps what it has changed. When it
+// returns nil that is on the disk; if f fails, nothing is. now is the time of the
+// change.
+func (s *Store) ChangeCluster(account, region, name string, f func(c *ClusterRecord, now time.Time) error) error {
+	return s.db.Update(func(tx *bbolt.Tx) error {
+		c, err := clusterAt(tx, account, region, name)
+		if err != nil {
+			return err
+		}
+		if err := f(&c, s.now().UTC().Truncate(time.Second)); err != nil {
+			return err
+		}
+		return clusterTable.put(tx, clusterKey(account, region, name), c)
+	})
+}
+
+// CreateCluster keeps a new cluster. ok is false if there is one of that name.
+func (s *Store) CreateCluster(c ClusterRecord) (created ClusterRecord, ok bool, err error) {
+	err = s.db.Update(func(tx *bbolt.Tx) error {
+		key := clusterKey(c.Account, c.Region, c.Name)
+		_, found, err := clusterTable.get(tx, key)
+		if ok = !found; err != nil || found {
+			return err
+		}
+		n, err := tx.Bucket([]byte(clusterTable)).NextSequence()
+		if err != nil {
+			return err
+		}
+		c.Order, c.Created = behindWorlds+int(n), s.now().UTC().Truncate(time.Second)
+		created = c
+		return clusterTable.put(tx, key, c)
+	})
+	return created, ok, err
+}
+
+// DeleteCluster removes a cluster with all that belongs to it.
+func (s *Store) DeleteCluster(account, region, name string) error {
+	return s.db.Update(func(tx *bbolt.Tx) error {
+		if _, err := clusterAt(tx, account, region, name); err != nil {
+			return err
+		}
+		return clusterTable.delete(tx, clusterKey(account, region, name))
 	})
 }
 

@@ -2,6 +2,7 @@ package awslocal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -61,11 +62,14 @@ func sessionTags(tags []Tag) []sts.Tag {
 	return list
 }
 
+// ErrNoAccount: the store has no account of that id.
+var ErrNoAccount = errors.New("there is no such account")
+
 // accountOf finds the account that something belongs to, which must be there.
 func accountOf(tx *bbolt.Tx, id string) (AccountRecord, error) {
 	account, found, err := accountTable.get(tx, id)
 	if err == nil && !found {
-		err = fmt.Errorf("there is no account %s", id)
+		err = fmt.Errorf("account %s: %w", id, ErrNoAccount)
 	}
 	return account, err
 }

@@ -60,7 +60,7 @@ func (st *state) world() *World {
 		a := &w.Accounts[place[p.Account]]
 		a.OIDCProviders = append(a.OIDCProviders, OIDCProvider{URL: p.URL, ClientIDs: p.ClientIDs, Thumbprints: p.Thumbprints, Tags: p.Tags})
 	}
-	for _, c := range inOrder(st.clusters, func(c clusterRecord) int { return c.Order }) {
+	for _, c := range inOrder(st.clusters, func(c ClusterRecord) int { return c.Order }) {
 		a := &w.Accounts[place[c.Account]]
 		a.Clusters = append(a.Clusters, c.cluster())
 	}
@@ -80,12 +80,19 @@ func (st *state) accessKeys() map[string]AccessKeys {
 	return keys
 }
 
-func (c clusterRecord) cluster() Cluster {
+func (c ClusterRecord) cluster() Cluster {
 	cluster := Cluster{
 		Name: c.Name, Region: c.Region, Version: c.Version,
 		Endpoint: c.Endpoint, CertificateAuthority: c.CertificateAuthority, OIDCIssuer: c.OIDCIssuer,
 		AuthenticationMode: unless(c.AuthenticationMode, defaultAuthenticationMode),
 		MapRoles:           c.MapRoles, MapUsers: c.MapUsers, MapAccounts: c.MapAccounts,
+	}
+	cluster.RoleARN, cluster.Tags = c.RoleARN, c.Tags
+	for _, e := range c.AccessEntries {
+		cluster.AccessEntries = append(cluster.AccessEntries, e.AccessEntry)
+	}
+	for _, p := range c.PodIdentities {
+		cluster.PodIdentityAssociations = append(cluster.PodIdentityAssociations, p.PodIdentityAssociation)
 	}
 	if c.Unregistered {
 		cluster.OIDCProvider = new(bool)

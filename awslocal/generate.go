@@ -4,6 +4,9 @@ import (
 	"crypto/rand"
 	"encoding/base32"
 	"encoding/base64"
+	"strings"
+
+	"github.com/eksauth/eksauth/awsquery"
 )
 
 // Prefixes of what is generated.
@@ -36,3 +39,9 @@ func newSecret() Secret {
 	rand.Read(b[:]) // does not fail
 	return Secret(base64.StdEncoding.EncodeToString(b[:]))
 }
+
+// NewUUID is a random UUID (RFC 9562, version 4).
+func NewUUID() string { return awsquery.NewRequestID() }
+
+// NewAssociationID is a- and 17 random letters and digits.
+func NewAssociationID() string { return "a-" + strings.ToLower(randomText(17)) }

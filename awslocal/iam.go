@@ -104,9 +104,11 @@ func (r Records[T]) Count() (n int, err error) {
 	return n, nil
 }
 
+// behindWorlds is a place behind all that a world file can have.
+const behindWorlds = 1 << 32
+
 // NextOrder is the place of a new record: behind all that there are.
 func (r Records[T]) NextOrder() (int, error) {
-	const behindWorlds = 1 << 32
 	n, err := r.tx.Bucket([]byte(r.table)).NextSequence()
 	return behindWorlds + int(n), err
 }
@@ -178,7 +180,7 @@ func (i *IAM) ManagedDocument(policyARN string) (document PolicyDocument, found 
 // it without a record of their own.
 func (i *IAM) ClusterIssuers() ([]ProviderRecord, error) {
 	var list []ProviderRecord
-	err := clusterTable.eachOf(i.tx, i.Account.ID, func(c clusterRecord) {
+	err := clusterTable.eachOf(i.tx, i.Account.ID, func(c ClusterRecord) {
 		if url := c.issuer(); url != "" && !c.Unregistered {
 			list = append(list, ProviderRecord{Account: i.Account.ID, URL: url, ClientIDs: []string{podAudience}, Created: c.Created})
 		}
@@ -197,8 +199,8 @@ func (i *IAM) ClusterIssuers() ([]ProviderRecord, error) {
 
 // UnregisterIssuer has the clusters of an issuer no longer make it a provider.
 func (i *IAM) UnregisterIssuer(url string) error {
-	var of []clusterRecord
-	err := clusterTable.eachOf(i.tx, i.Account.ID, func(c clusterRecord) {
+	var of []ClusterRecord
+	err := clusterTable.eachOf(i.tx, i.Account.ID, func(c ClusterRecord) {
 		if c.issuer() == url {
 			of = append(of, c)
 		}

@@ -44,7 +44,7 @@ func findClientIDs(tx *bbolt.Tx, account, issuer string) (clientIDs []string, er
 	if err != nil || found {
 		return record.ClientIDs, err
 	}
-	err = clusterTable.eachOf(tx, account, func(c clusterRecord) {
+	err = clusterTable.eachOf(tx, account, func(c ClusterRecord) {
 		if !c.Unregistered && issuer != "" && c.issuer() == issuer {
 			clientIDs = []string{podAudience}
 		}

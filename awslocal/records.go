@@ -18,7 +18,7 @@ const (
 	userTable    table[UserRecord]    = "users"      // by nameKey
 	roleTable    table[RoleRecord]    = "roles"      // by nameKey
 	keyTable     table[KeyRecord]     = "accessKeys" // by access key id
-	clusterTable table[clusterRecord] = "clusters"   // by clusterKey
+	clusterTable table[ClusterRecord] = "clusters"   // by clusterKey
 
 	providerTable table[ProviderRecord] = "oidcProviders" // by providerKey; since schema 2
 
@@ -177,23 +177,58 @@ type ProviderRecord struct {
 // ARN names the provider.
 func (p ProviderRecord) ARN(partition string) string { return providerARN(partition, p.Account, p.URL) }
 
-type clusterRecord struct {
-	Account              string             `json:"account"`
-	Region               string             `json:"region"`
-	Name                 string             `json:"name"`
-	Version              string             `json:"version,omitempty"`
-	Endpoint             string             `json:"endpoint,omitempty"`
-	CertificateAuthority string             `json:"certificateAuthority,omitempty"` // PEM
-	OIDCIssuer           string             `json:"oidcIssuer,omitempty"`           // of the world
-	RunningIssuer        string             `json:"runningIssuer,omitempty"`        // in its absence: SetClusterIssuer's
-	Unregistered         bool               `json:"unregistered,omitempty"`         // the issuer is no provider
-	AuthenticationMode   AuthenticationMode `json:"authenticationMode"`
-	MapRoles             []RoleMapping      `json:"mapRoles,omitempty"`
-	MapUsers             []UserMapping      `json:"mapUsers,omitempty"`
-	MapAccounts          []string           `json:"mapAccounts,omitempty"`
-	Created              time.Time          `json:"created"`
-	Order                int                `json:"order"`
+// ClusterRecord is an EKS cluster.
+type ClusterRecord struct {
+	Account              string              `json:"account"`
+	Region               string              `json:"region"`
+	Name                 string              `json:"name"`
+	Version              string              `json:"version,omitempty"`
+	Endpoint             string              `json:"endpoint,omitempty"`
+	CertificateAuthority string              `json:"certificateAuthority,omitempty"` // PEM
+	OIDCIssuer           string              `json:"oidcIssuer,omitempty"`           // of the world
+	RunningIssuer        string              `json:"runningIssuer,omitempty"`        // in its absence: SetClusterIssuer's
+	Unregistered         bool                `json:"unregistered,omitempty"`         // the issuer is no provider
+	AuthenticationMode   AuthenticationMode  `json:"authenticationMode"`
+	MapRoles             []RoleMapping       `json:"mapRoles,omitempty"`
+	MapUsers             []UserMapping       `json:"mapUsers,omitempty"`
+	MapAccounts          []string            `json:"mapAccounts,omitempty"`
+	RoleARN              string              `json:"roleArn,omitempty"`
+	Tags                 []Tag               `json:"tags,omitempty"`
+	AccessEntries        []EntryRecord       `json:"accessEntries,omitempty"`
+	PodIdentities        []PodIdentityRecord `json:"podIdentities,omitempty"`
+	Updates              []UpdateRecord      `json:"updates,omitempty"` // the last ones
+	Created              time.Time           `json:"created"`
+	Order                int                 `json:"order"`
 }
 
+// EntryRecord is an access entry of a cluster.
+type EntryRecord struct {
+	AccessEntry
+	ID       string    `json:"id"` // UUID, in its ARN
+	Created  time.Time `json:"created"`
+	Modified time.Time `json:"modified"`
+}
+
+// PodIdentityRecord is a pod identity association of a cluster.
+type PodIdentityRecord struct {
+	PodIdentityAssociation
+	Created  time.Time `json:"created"`
+	Modified time.Time `json:"modified"`
+}
+
+// UpdateRecord is a change of a cluster's configuration. It is done when it is
+// answered.
+type UpdateRecord struct {
+	ID      string    `json:"id"`
+	Type    string    `json:"type"`
+	Name    string    `json:"name"` // of the parameter
+	Value   string    `json:"value"`
+	Created time.Time `json:"created"`
+}
+
+// Issuer is the URL of the issuer of the cluster's tokens in force; "" when there
+// is none.
+func (c ClusterRecord) Issuer() string { return c.issuer() }
+
 // issuer is the URL of the issuer in force; "" when there is none.
-func (c clusterRecord) issuer() string { return cmp.Or(c.OIDCIssuer, c.RunningIssuer) }
+func (c ClusterRecord) issuer() string { return cmp.Or(c.OIDCIssuer, c.RunningIssuer) }

@@ -15,7 +15,7 @@ type state struct {
 	users    map[string]UserRecord
 	roles    map[string]RoleRecord
 	keys     map[string]KeyRecord
-	clusters map[string]clusterRecord
+	clusters map[string]ClusterRecord
 
 	providers map[string]ProviderRecord
 	groups    map[string]GroupRecord
@@ -25,7 +25,7 @@ type state struct {
 func newState() *state {
 	return &state{
 		accounts: map[string]AccountRecord{}, users: map[string]UserRecord{}, roles: map[string]RoleRecord{}, keys: map[string]KeyRecord{},
-		clusters: map[string]clusterRecord{}, providers: map[string]ProviderRecord{}, groups: map[string]GroupRecord{}, policies: map[string]PolicyRecord{},
+		clusters: map[string]ClusterRecord{}, providers: map[string]ProviderRecord{}, groups: map[string]GroupRecord{}, policies: map[string]PolicyRecord{},
 	}
 }
 

@@ -84,10 +84,10 @@ func (r RoleRecord) serviceAccountStatements(tx *bbolt.Tx, partition string) ([]
 
 // trustedCluster finds a cluster of the role's account. One that is not there
 // has no issuer.
-func (r RoleRecord) trustedCluster(tx *bbolt.Tx, partition, nameOrARN string) (clusterRecord, error) {
-	var found clusterRecord
+func (r RoleRecord) trustedCluster(tx *bbolt.Tx, partition, nameOrARN string) (ClusterRecord, error) {
+	var found ClusterRecord
 	account := Account{ID: r.Account, Partition: partition}
-	err := clusterTable.eachOf(tx, r.Account, func(c clusterRecord) {
+	err := clusterTable.eachOf(tx, r.Account, func(c ClusterRecord) {
 		if k := c.cluster(); k.isCalled(nameOrARN, &account) {
 			found = c
 		}

@@ -180,6 +180,39 @@ type Cluster struct {
 	MapRoles    []RoleMapping `yaml:"mapRoles,omitempty"`
 	MapUsers    []UserMapping `yaml:"mapUsers,omitempty"`
 	MapAccounts []string      `yaml:"mapAccounts,omitempty"`
+
+	// AccessEntries let principals in without aws-auth, in the modes that say so.
+	AccessEntries []AccessEntry `yaml:"accessEntries,omitempty"`
+	// PodIdentityAssociations give roles to service accounts without an issuer.
+	PodIdentityAssociations []PodIdentityAssociation `yaml:"podIdentityAssociations,omitempty"`
+	RoleARN                 string                   `yaml:"roleArn,omitempty"` // of the cluster itself
+	Tags                    []Tag                    `yaml:"tags,omitempty"`
+}
+
+// AccessEntry is an access entry of a cluster.
+type AccessEntry struct {
+	PrincipalARN string   `yaml:"principalArn" json:"principalArn"`
+	Type         string   `yaml:"type,omitempty" json:"type,omitempty"`         // STANDARD when not given
+	Username     string   `yaml:"username,omitempty" json:"username,omitempty"` // EKS's default when not given
+	Groups       []string `yaml:"groups,omitempty" json:"groups,omitempty"`
+	// AccessPolicies are EKS's names for rights in Kubernetes.
+	AccessPolicies []AccessPolicy `yaml:"accessPolicies,omitempty" json:"accessPolicies,omitempty"`
+	Tags           []Tag          `yaml:"tags,omitempty" json:"tags,omitempty"`
+}
+
+// AccessPolicy is an access policy of an entry.
+type AccessPolicy struct {
+	Policy     string   `yaml:"policy" json:"policy"`                             // name, such as AmazonEKSViewPolicy
+	Namespaces []string `yaml:"namespaces,omitempty" json:"namespaces,omitempty"` // the whole cluster when not given
+}
+
+// PodIdentityAssociation gives a role to a service account.
+type PodIdentityAssociation struct {
+	ID             string `yaml:"id,omitempty" json:"id"` // a-…, generated when not given
+	Namespace      string `yaml:"namespace" json:"namespace"`
+	ServiceAccount string `yaml:"serviceAccount" json:"serviceAccount"`
+	RoleARN        string `yaml:"roleArn" json:"roleArn"`
+	Tags           []Tag  `yaml:"tags,omitempty" json:"tags,omitempty"`
 }
 
 // AuthenticationMode says where a cluster looks for its users.

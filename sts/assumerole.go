@@ -178,9 +178,30 @@ func newRoleSession(q *request, in assumeRoleInput) (Session, error) {
 	return session, err
 }
 
-// issue makes the credentials of a session of the role under a name, and seals
-// them.
+// issue makes the credentials of a session of the role under a name, and answers
+// with them.
 func (h *Handler) issue(q *request, role Role, name string, session Session) ([]element, error) {
+	issued, err := h.issueRole(q, role, name, session)
+	if err != nil {
+		return nil, err
+	}
+	result := []element{
+		awsquery.E("AssumedRoleUser", []element{
+			awsquery.E("AssumedRoleId", issued.ID),
+			awsquery.E("Arn", issued.Principal.String()),
+		}),
+		issued.element(),
+	}
+	if len(session.Tags) > 0 || session.Policy != "" || len(session.PolicyARNs) > 0 {
+		result = append(result, issued.packed())
+	}
+	if session.SourceIdentity != "" {
+		result = append(result, awsquery.E("SourceIdentity", session.SourceIdentity))
+	}
+	return result, nil
+}
+
+func (h *Handler) issueRole(q *request, role Role, name string, session Session) (Issued, error) {
 	session.Role = role.Principal
 	session.Expires = h.end(session)
 	session.Identity = arn.Identity{
@@ -193,49 +214,64 @@ func (h *Handler) issue(q *request, role Role, name string, session Session) ([]
 		},
 		UserID: role.ID,
 	}
-	credentials, packed, err := h.seal(q, session)
-	if err != nil {
-		return nil, err
-	}
-	identity := session.Identity
-	result := []element{
-		awsquery.E("AssumedRoleUser", []element{
-			awsquery.E("AssumedRoleId", identity.UserID+":"+name),
-			awsquery.E("Arn", identity.Principal.String()),
-		}),
-		credentials,
-	}
-	if len(session.Tags) > 0 || session.Policy != "" || len(session.PolicyARNs) > 0 {
-		result = append(result, packed)
-	}
-	if session.SourceIdentity != "" {
-		result = append(result, awsquery.E("SourceIdentity", session.SourceIdentity))
-	}
-	return result, nil
+	issued, err := h.seal(q, session)
+	issued.ID = role.ID + ":" + name
+	return issued, err
 }
 
-// seal makes the credentials of a session, and says how much of their room the
-// session takes.
-func (h *Handler) seal(q *request, session Session) (credentials, packed element, err error) {
+// Issued are temporary credentials. Printed or logged, they keep their secrets to
+// themselves.
+type Issued struct {
+	Principal arn.Principal // whose they are
+	ID        string        // AROA…:SESSION; "" for sessions of users
+
+	AccessKeyID     string
+	SecretAccessKey string `json:"-"`
+	SessionToken    string `json:"-"`
+	Expires         time.Time
+}
+
+// String names the credentials without giving them away.
+func (i Issued) String() string { return i.AccessKeyID + " of " + i.Principal.String() }
+
+// GoString keeps the secrets out of %#v.
+func (i Issued) GoString() string { return "sts.Issued(" + i.String() + ")" }
+
+// LogValue keeps the secrets out of logs.
+func (i Issued) LogValue() slog.Value { return slog.StringValue(i.String()) }
+
+func (i Issued) element() element {
+	return awsquery.E("Credentials", []element{
+		awsquery.E("AccessKeyId", i.AccessKeyID),
+		awsquery.E("SecretAccessKey", i.SecretAccessKey),
+		awsquery.E("SessionToken", i.SessionToken),
+		awsquery.E("Expiration", i.Expires),
+	})
+}
+
+// packed says how much of their room the contents of the session take.
+func (i Issued) packed() element {
+	return awsquery.E("PackedPolicySize", (100*len(i.SessionToken)+MaxSessionToken-1)/MaxSessionToken)
+}
+
+// seal makes the credentials of a session.
+func (h *Handler) seal(q *request, session Session) (Issued, error) {
 	session.Identity.AccessKeyID = newAccessKeyID(session.Identity.AccountID)
 	secret := newSecret()
 	token, err := h.Auth.Sessions.Seal(session, secret)
 	if errors.Is(err, ErrSessionTooLarge) {
-		return element{}, element{}, errPackedTooLarge(session)
+		return Issued{}, errPackedTooLarge(session)
 	}
 	if err != nil {
-		return element{}, element{}, awsquery.Internal("%v", err)
+		return Issued{}, awsquery.Internal("%v", err)
 	}
 	q.notes = []slog.Attr{
 		slog.String("session", session.Identity.Principal.String()),
 		slog.String("sessionAccessKeyId", session.Identity.AccessKeyID),
 		slog.Time("expires", session.Expires),
 	}
-	credentials = awsquery.E("Credentials", []element{
-		awsquery.E("AccessKeyId", session.Identity.AccessKeyID),
-		awsquery.E("SecretAccessKey", secret),
-		awsquery.E("SessionToken", token),
-		awsquery.E("Expiration", session.Expires),
-	})
-	return credentials, awsquery.E("PackedPolicySize", (100*len(token)+MaxSessionToken-1)/MaxSessionToken), nil
+	return Issued{
+		Principal: session.Identity.Principal, AccessKeyID: session.Identity.AccessKeyID,
+		SecretAccessKey: secret, SessionToken: token, Expires: session.Expires,
+	}, nil
 }

@@ -28,6 +28,9 @@ func (c Caller) UserID() string {
 	return c.Identity.UserID
 }
 
+// PrincipalARN is the user or the role behind the caller, with its path.
+func (c Caller) PrincipalARN() string { return c.principal().String() }
+
 // Policy is the caller as policies see it.
 func (c Caller) Policy() iam.Caller {
 	caller := iam.Caller{Identity: c.Identity}

@@ -37,8 +37,8 @@ func (h *Handler) getSessionToken(ctx context.Context, q *request) ([]element, e
 		return nil, errDenied("MultiFactorAuthentication failed, unable to validate MFA code.  "+
 			"Please verify your MFA serial number is valid and associated with this user.", "there are no MFA devices here")
 	}
-	credentials, _, err := h.seal(q, q.userSession(q.caller.Identity, seconds))
-	return []element{credentials}, err
+	issued, err := h.seal(q, q.userSession(q.caller.Identity, seconds))
+	return []element{issued.element()}, err
 }
 
 // noSession refuses a caller who has temporary credentials.
@@ -99,13 +99,13 @@ func (h *Handler) getFederationToken(ctx context.Context, q *request) ([]element
 	if err := h.Auth.checkManaged(ctx, who.AccountID, arns); err != nil {
 		return nil, err
 	}
-	credentials, packed, err := h.seal(q, session)
+	issued, err := h.seal(q, session)
 	return []element{
-		credentials,
+		issued.element(),
 		awsquery.E("FederatedUser", []element{
 			awsquery.E("FederatedUserId", session.Identity.UserID), awsquery.E("Arn", federated.String()),
 		}),
-		packed,
+		issued.packed(),
 	}, err
 }
 

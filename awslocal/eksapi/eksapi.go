@@ -1,11 +1,16 @@
 // Package eksapi is the EKS API of the local AWS, as an http.Handler over its
-// store.
+// store: clusters as records, access entries, access policies, pod identity
+// associations, and what pods ask for their role (eks-auth).
+//
+// What entries mean is package accessentry's to say. Whoever calls needs the
+// permission, as in AWS.
 package eksapi
 
 import (
 	"cmp"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -23,34 +28,37 @@ import (
 	"github.com/eksauth/eksauth/sts"
 )
 
-// Handler is the EKS API as far as signing in needs it: DescribeCluster and
-// ListClusters, of the caller's account in the region that the request is
-// signed for.
-//
-// Whoever calls needs the permission, as in AWS.
+// Handler is the EKS API, and eks-auth's. Calls are about clusters of the
+// caller's account in the region that the request is signed for. Auth, Store and
+// Log are needed.
 type Handler struct {
 	Auth  *sts.Authenticator
 	Store *awslocal.Store
-	Log   *slog.Logger
+	// Pods gives roles to pods; nil: there is no AssumeRoleForPodIdentity.
+	Pods *Pods
+	Log  *slog.Logger
 }
 
-// maxBody bounds a request's body in bytes; no call here has one.
-const maxBody = 64 << 10
+// maxBody bounds a request's body in bytes.
+const maxBody = 256 << 10
 
 // request is one call.
 type request struct {
+	http      *http.Request
 	id        string
 	operation string
-	cluster   string // of DescribeCluster
+	cluster   string   // "" for the calls that are about none
+	rest      []string // of the path, behind the cluster's name
 	query     url.Values
+	body      []byte
 	caller    sts.Caller // set once the signature is verified
 	facts     iam.Context
 }
 
-// Serve answers a request for a cleaned path at or below /clusters.
+// Serve answers a request for a cleaned, escaped path.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, path string) {
-	q := &request{id: awsquery.NewRequestID(), query: r.URL.Query()}
-	body, err := h.answer(w, r, q, path)
+	q := &request{http: r, id: awsquery.NewRequestID(), query: r.URL.Query()}
+	body, err := h.answer(w, q, path)
 	if err == nil {
 		h.Log.LogAttrs(r.Context(), slog.LevelDebug, "eks answered", q.attrs()...)
 		awsjson.Answer(w, q.id, http.StatusOK, body)
@@ -69,33 +77,40 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, path string) {
 	awsjson.Refuse(w, q.id, e)
 }
 
-func (h *Handler) answer(w http.ResponseWriter, r *http.Request, q *request, path string) (answer any, err error) {
+func (h *Handler) answer(w http.ResponseWriter, q *request, path string) (answer any, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			answer, err = nil, fmt.Errorf("panic: %v\n%s", v, debug.Stack())
 		}
 	}()
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
+	if q.body, err = io.ReadAll(http.MaxBytesReader(w, q.http.Body, maxBody)); err != nil {
 		return nil, &awsquery.Error{Code: "InvalidRequestException", Status: http.StatusBadRequest, Message: "The body cannot be read, or is too large.", Reason: err.Error()}
 	}
-	if q.caller, err = h.Auth.Authenticate(r, body, "eks"); err != nil {
+	run, service, found := h.find(q, path)
+	if q.caller, err = h.Auth.Authenticate(q.http, q.body, service); err != nil {
 		return nil, err
 	}
-	q.facts = q.caller.Context(r, h.Auth.Now())
-	name, below := strings.CutPrefix(path, "/clusters/")
-	switch {
-	case r.Method == http.MethodGet && !below:
-		q.operation = "ListClusters"
-		return h.listClusters(r.Context(), q)
-	case r.Method == http.MethodGet && !strings.Contains(name, "/"):
-		q.operation, q.cluster = "DescribeCluster", name
-		return h.describeCluster(r.Context(), q)
+	if !found {
+		return nil, &awsquery.Error{
+			Code: "UnknownOperationException", Status: http.StatusNotFound,
+			Message: fmt.Sprintf("The EKS API of the local AWS does not have %s %s.", awsquery.Clip(q.http.Method), awsquery.Clip(path)),
+		}
 	}
-	return nil, &awsquery.Error{
-		Code: "UnknownOperationException", Status: http.StatusNotFound,
-		Message: fmt.Sprintf("The EKS API of the local AWS does not have %s %s.", awsquery.Clip(r.Method), awsquery.Clip(path)),
+	q.facts = q.caller.Context(q.http, h.Auth.Now())
+	return run(q.http.Context(), q)
+}
+
+// read takes the JSON of a body, in which nothing may be unknown.
+func (q *request) read(into any) error {
+	if len(q.body) == 0 {
+		return nil
 	}
+	decoder := json.NewDecoder(strings.NewReader(string(q.body)))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return errInvalidParameter("The body is not what this operation takes: " + strings.TrimPrefix(err.Error(), "json: "))
+	}
+	return nil
 }
 
 // clusterAnswer is a cluster as the API shows it.
@@ -111,6 +126,10 @@ type clusterAnswer struct {
 	Status               string        `json:"status"`
 	CertificateAuthority *certificate  `json:"certificateAuthority,omitempty"`
 	AccessConfig         *accessConfig `json:"accessConfig"`
+	RoleARN              string        `json:"roleArn,omitempty"`
+	PlatformVersion      string        `json:"platformVersion"`
+
+	Tags map[string]string `json:"tags"`
 }
 
 type (
@@ -136,24 +155,25 @@ func (h *Handler) permit(ctx context.Context, q *request, resource string) error
 }
 
 func (h *Handler) describeCluster(ctx context.Context, q *request) (any, error) {
-	who := q.caller.Identity.Principal
-	if err := h.permit(ctx, q, awslocal.ClusterARN(who.Partition, q.caller.Region, who.AccountID, q.cluster).String()); err != nil {
+	if err := h.permit(ctx, q, q.clusterARN()); err != nil {
 		return nil, err
 	}
 	c, err := h.Store.DescribeCluster(q.caller.Identity.AccountID, q.caller.Region, q.cluster)
-	if errors.Is(err, sts.ErrNotFound) {
-		return nil, &awsquery.Error{
-			Code: "ResourceNotFoundException", Status: http.StatusNotFound,
-			Message: fmt.Sprintf("No cluster found for name: %s.", awsquery.Clip(q.cluster)),
-			Reason:  fmt.Sprintf("account %s has no cluster %s in region %s", q.caller.Identity.AccountID, strconv.Quote(awsquery.Clip(q.cluster)), q.caller.Region),
-		}
-	}
 	if err != nil {
-		return nil, err
+		return nil, q.noCluster(err)
 	}
+	return clusterOutput{show(c)}, nil
+}
+
+type clusterOutput struct {
+	Cluster clusterAnswer `json:"cluster"`
+}
+
+func show(c awslocal.PlacedCluster) clusterAnswer {
 	answer := clusterAnswer{
 		Name: c.Name, ARN: c.ARN().String(), CreatedAt: c.Created.Unix(), Version: c.Version,
 		Endpoint: c.Endpoint, Status: status(c), AccessConfig: &accessConfig{c.AuthenticationMode},
+		RoleARN: c.RoleARN, PlatformVersion: "eks.1", Tags: tagMap(c.Tags),
 	}
 	if c.OIDCIssuer != "" {
 		answer.Identity = &identity{}
@@ -162,9 +182,24 @@ func (h *Handler) describeCluster(ctx context.Context, q *request) (any, error) 
 	if c.CertificateAuthority != "" {
 		answer.CertificateAuthority = &certificate{base64.StdEncoding.EncodeToString([]byte(c.CertificateAuthority))}
 	}
-	return struct {
-		Cluster clusterAnswer `json:"cluster"`
-	}{answer}, nil
+	return answer
+}
+
+func (q *request) clusterARN() string {
+	who := q.caller.Identity
+	return awslocal.ClusterARN(who.Partition, q.caller.Region, who.AccountID, q.cluster).String()
+}
+
+// noCluster words the error of a store that has no such cluster.
+func (q *request) noCluster(err error) error {
+	if !errors.Is(err, sts.ErrNotFound) {
+		return err
+	}
+	return &awsquery.Error{
+		Code: "ResourceNotFoundException", Status: http.StatusNotFound,
+		Message: fmt.Sprintf("No cluster found for name: %s.", awsquery.Clip(q.cluster)),
+		Reason:  fmt.Sprintf("account %s has no cluster %s in region %s", q.caller.Identity.AccountID, strconv.Quote(awsquery.Clip(q.cluster)), q.caller.Region),
+	}
 }
 
 // maxResults is the largest page of ListClusters, and the one when none is asked.
@@ -174,19 +209,11 @@ func (h *Handler) listClusters(ctx context.Context, q *request) (any, error) {
 	if err := h.permit(ctx, q, "*"); err != nil {
 		return nil, err
 	}
-	limit := maxResults
-	if s := q.query.Get("maxResults"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 1 || n > maxResults {
-			return nil, errInvalidParameter("maxResults must be a number from 1 to 100")
-		}
-		limit = n
-	}
-	after, err := base64.RawURLEncoding.DecodeString(q.query.Get("nextToken"))
+	limit, after, err := q.page()
 	if err != nil {
-		return nil, errInvalidParameter("nextToken is not one of this API's")
+		return nil, err
 	}
-	names, more, err := h.Store.ListClusters(q.caller.Identity.AccountID, q.caller.Region, string(after), limit)
+	names, more, err := h.Store.ListClusters(q.caller.Identity.AccountID, q.caller.Region, after, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -195,9 +222,43 @@ func (h *Handler) listClusters(ctx context.Context, q *request) (any, error) {
 		NextToken string   `json:"nextToken,omitempty"`
 	}{Clusters: append([]string{}, names...)}
 	if more {
-		answer.NextToken = base64.RawURLEncoding.EncodeToString([]byte(names[len(names)-1]))
+		answer.NextToken = nextToken(names[len(names)-1])
 	}
 	return answer, nil
+}
+
+// page is how many items of a list the caller wants, and after which.
+func (q *request) page() (limit int, after string, err error) {
+	limit = maxResults
+	if s := q.query.Get("maxResults"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 || n > maxResults {
+			return 0, "", errInvalidParameter("maxResults must be a number from 1 to 100")
+		}
+		limit = n
+	}
+	text, err := base64.RawURLEncoding.DecodeString(q.query.Get("nextToken"))
+	if err != nil {
+		return 0, "", errInvalidParameter("nextToken is not one of this API's")
+	}
+	return limit, string(text), nil
+}
+
+func nextToken(last string) string { return base64.RawURLEncoding.EncodeToString([]byte(last)) }
+
+// cut is the page of a sorted list, and the token of the next page.
+func cut[T any](items []T, key func(T) string, limit int, after string) (page []T, next string) {
+	page = []T{}
+	for _, item := range items {
+		switch {
+		case after != "" && key(item) <= after:
+		case len(page) == limit:
+			return page, nextToken(key(page[len(page)-1]))
+		default:
+			page = append(page, item)
+		}
+	}
+	return page, ""
 }
 
 func errInvalidParameter(message string) error {

@@ -61,6 +61,7 @@ func New(c Config) *Server {
 		log: c.Log, auth: auth,
 	}
 	if c.Tokens != nil {
+		s.eks.Pods = &eksapi.Pods{Tokens: c.Tokens, STS: s.sts}
 		s.sts.WebIdentity = &sts.WebIdentity{Providers: c.Store, Tokens: c.Tokens}
 	}
 	return s
@@ -74,17 +75,24 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch clean := path.Clean("/" + r.URL.Path); {
 	case service == "ec2":
 		s.refuseEC2(w, r)
-	case service != "" && service != "sts" && service != "iam" && service != "eks":
+	case service != "" && service != "sts" && service != "iam" && service != "eks" && service != "eks-auth":
 		s.refuseService(w, r, service)
 	case service == "iam" && clean == "/":
 		s.iam.ServeHTTP(w, r)
 	case (service == "sts" || service == "") && clean == "/":
 		s.sts.ServeHTTP(w, r)
-	case (service == "eks" || service == "") && (clean == "/clusters" || strings.HasPrefix(clean, "/clusters/")):
-		s.eks.Serve(w, r, clean)
+	case (service == "eks" || service == "eks-auth" || service == "") && isEKS(clean):
+		// Names in the path may have slashes, which are escaped there.
+		s.eks.Serve(w, r, path.Clean("/"+r.URL.EscapedPath()))
 	default:
 		s.refusePath(w, r, service)
 	}
+}
+
+// isEKS says whether a path is one of the EKS API's.
+func isEKS(path string) bool {
+	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return first == "clusters" || first == "tags" || first == "access-policies"
 }
 
 // recover answers a request that has come to a panic, which the APIs do

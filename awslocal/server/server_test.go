@@ -46,9 +46,9 @@ func TestUnknownServicesAreRefusedInTheirOwnShape(t *testing.T) {
 		{"eks", "GET", "/", "", "", 404, "UnknownOperationException", ""},
 		{"eks", "GET", "/nodes", "", "", 404, "UnknownOperationException", ""},
 		{"eks", "GET", "/clustersx", "", "", 404, "UnknownOperationException", ""},
-		{"eks", "POST", "/clusters", "application/json", "{}", 404, "UnknownOperationException", ""},
-		{"eks", "DELETE", "/clusters/dev", "", "", 404, "UnknownOperationException", ""},
-		{"eks", "GET", "/clusters/dev/access-entries", "", "", 404, "UnknownOperationException", ""},
+		{"eks", "POST", "/clusters/dev/node-groups", "application/json", "{}", 404, "UnknownOperationException", ""},
+		{"eks", "DELETE", "/clusters", "", "", 404, "UnknownOperationException", ""},
+		{"eks", "GET", "/clusters/dev/addons", "", "", 404, "UnknownOperationException", ""},
 		{"", "GET", "/favicon.ico", "", "", 404, "UnknownOperationException", ""},
 		{"", "POST", "/x?Action=y", "", "", 400, "InvalidAction", "ErrorResponse"},
 	} {

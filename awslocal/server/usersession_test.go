@@ -152,9 +152,6 @@ func TestManagedSessionPolicies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *out.PackedPolicySize < 1 {
-		t.Errorf("packed size %d", *out.PackedPolicySize)
-	}
 	config := s.Config(given(out.Credentials))
 	if _, err := describe(t, config, "dev"); err != nil {
 		t.Error(err)
