@@ -66,11 +66,17 @@ func DefaultConfig() Config {
 	}
 }
 
-// Sources declares the configured sources for NewLive.
+// Sources declares the configured sources for NewLive, in the configured order,
+// but access entries first: in EKS an access entry wins over aws-auth.
 func (c Config) Sources() []Source {
 	var sources []Source
 	for _, mode := range c.Server.BackendMode {
-		sources = append(sources, Source{Name: mode, ReservedPrefixes: c.Server.ReservedPrefixes[mode]})
+		s := Source{Name: mode, ReservedPrefixes: c.Server.ReservedPrefixes[mode]}
+		if mode == EKSAccessEntries {
+			sources = slices.Insert(sources, 0, s)
+		} else {
+			sources = append(sources, s)
+		}
 	}
 	return sources
 }
@@ -130,7 +136,7 @@ func (d *Document) failSetting(c Config, key, hint, format string, args ...any) 
 	d.note(Error, key, c.lines[key], hint, format, args...)
 }
 
-func modes() []string { return []string{MountedFile, EKSConfigMap, CRD, DynamicFile} }
+func modes() []string { return []string{MountedFile, EKSConfigMap, CRD, DynamicFile, EKSAccessEntries} }
 
 // Unsupported is a setting that asks for what this version does not do.
 type Unsupported struct {

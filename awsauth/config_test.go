@@ -150,7 +150,7 @@ defaultRole: role
 		`server.ec2DescribeInstancesRoleARN line 12: error: server.ec2DescribeInstancesRoleARN: "arn:aws:iam::000000000000:user/x" is not a role; write it as arn:aws:iam::111122223333:role/NAME`,
 		`server.ec2DescribeInstancesQps line 13: error: server.ec2DescribeInstancesQps is "0"; write a number from 1 to 10000`,
 		`server.backendMode line 14: error: server.backendMode is a mapping, not a list; begin each value with a dash`,
-		`server.reservedPrefixConfig line 16: error: server.reservedPrefixConfig: the backendMode "Nowhere" is not known; known here: MountedFile, EKSConfigMap, CRD, DynamicFile`,
+		`server.reservedPrefixConfig line 16: error: server.reservedPrefixConfig: the backendMode "Nowhere" is not known; known here: MountedFile, EKSConfigMap, CRD, DynamicFile, EKSAccessEntries`,
 		`server.reservedPrefixConfig line 17: error: server.reservedPrefixConfig has a text, not a mapping; give backendMode and usernamePrefixReserveList`,
 		`mapUsers line 19: error: "ada" does not begin with "arn:"; write it as arn:aws:iam::111122223333:user/NAME`,
 		`mapAccounts line 22: error: the account is a list, not a text`,
@@ -226,7 +226,7 @@ func TestValidateChecksSettingsAgainstEachOther(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"server: {}": "clusterID: error: there is no clusterID; give the cluster's id or name; tokens carry it, so that one cluster's are no good for another",
-		"clusterID: a\nserver:\n  backendMode: []":                                     "server.backendMode line 3: error: there is no backendMode; known: MountedFile, EKSConfigMap, CRD, DynamicFile",
+		"clusterID: a\nserver:\n  backendMode: []":                                     "server.backendMode line 3: error: there is no backendMode; known: MountedFile, EKSConfigMap, CRD, DynamicFile, EKSAccessEntries",
 		"clusterID: a\nserver:\n  backendMode: [EKSConfigmaps]":                        `server.backendMode line 3: error: the backendMode "EKSConfigmaps" is not known; did you mean EKSConfigMap?`,
 		"clusterID: a\nserver:\n  backendMode: [File, MountedFile]":                    "server.backendMode line 3: error: the backendMode MountedFile is there twice; each source is searched once",
 		"clusterID: a\nserver:\n  backendMode: [DynamicFile]":                          "server.backendMode line 3: error: the backendMode DynamicFile has no file; set server.dynamicfilepath",

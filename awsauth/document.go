@@ -14,6 +14,10 @@ const (
 	EKSConfigMap = "EKSConfigMap" // the ConfigMap kube-system/aws-auth
 	CRD          = "CRD"          // IAMIdentityMapping objects
 	DynamicFile  = "DynamicFile"  // a JSON file, watched for changes
+
+	// EKSAccessEntries are not aws-iam-authenticator's: the access entries of an
+	// EKS cluster.
+	EKSAccessEntries = "EKSAccessEntries"
 )
 
 // The keys under which a document lists its entries. Their order here is the

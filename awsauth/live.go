@@ -64,6 +64,8 @@ type SourceState struct {
 	Name    string
 	Synced  bool      // it has been read, or found missing, at least once
 	Missing bool      // it does not exist now; its last entries stay in use
+	// Suspended: its entries are not in use, whatever they are.
+	Suspended bool
 	Entries int       // in use
 	Broken  []string  // keys that cannot be read now
 	Stale   []string  // keys with entries in use that are of an earlier document
@@ -119,6 +121,16 @@ func (l *Live) Missing(source string) error {
 		same := s.state.Synced && s.state.Missing
 		s.missing()
 		return !same
+	})
+}
+
+// Suspend takes a source out of use, whatever it has, or back into use. Nobody
+// waits for a source that is suspended.
+func (l *Live) Suspend(source string, suspended bool) error {
+	return l.change(source, func(s *liveSource, _ time.Time) bool {
+		changed := s.state.Suspended != suspended
+		s.state.Suspended = suspended
+		return changed
 	})
 }
 
@@ -186,6 +198,9 @@ func (l *Live) publish() {
 	var docs []Document
 	pending := ""
 	for _, s := range l.sources {
+		if s.state.Suspended {
+			continue
+		}
 		if !s.state.Synced {
 			pending = s.Name
 			break

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/internal/atomicfile"
+	"github.com/eksauth/eksauth/sigv4"
 	"github.com/eksauth/eksauth/sts"
 )
 
@@ -44,6 +46,24 @@ func (s *Store) principals(of func(a Account, add func(kind arn.Kind, path, name
 		})
 	}
 	return list, nil
+}
+
+// operatorSession is longer than any local AWS runs.
+const operatorSession = 365 * 24 * time.Hour
+
+// OperatorCredentials are of an account's root, for the programs that belong to the
+// local AWS itself. They need no access key, and are good as long as the store is.
+func (s *Store) OperatorCredentials(account string) (sigv4.Credentials, error) {
+	var partition string
+	err := s.ReadIAM(account, func(i *IAM) error {
+		partition = i.Account.Partition
+		return nil
+	})
+	if err != nil {
+		return sigv4.Credentials{}, err
+	}
+	now := s.now().UTC().Truncate(time.Second)
+	return s.sealer.RootCredentials(partition, account, now, now.Add(operatorSession))
 }
 
 // ProfileName is how the credentials file calls a user: by name, or by account

@@ -56,8 +56,8 @@ func (c Cluster) configMapData() (map[string]string, error) {
 
 // AuthenticatorConfig is a configuration file for eksauthd authenticator, or for
 // aws-iam-authenticator, that serves the cluster. State is kept under dir. With
-// a kubeconfig the mappings come from the ConfigMap aws-auth of that API
-// server; without, from the file itself.
+// a kubeconfig the mappings come from the cluster's access entries and from the
+// ConfigMap aws-auth of that API server; without, from the file itself.
 func (c PlacedCluster) AuthenticatorConfig(dir, kubeconfig string) ([]byte, error) {
 	type server struct {
 		Address            string        `yaml:"address"`
@@ -77,7 +77,7 @@ func (c PlacedCluster) AuthenticatorConfig(dir, kubeconfig string) ([]byte, erro
 		Partition:          c.Partition,
 	}
 	if kubeconfig != "" {
-		s.BackendMode, s.Kubeconfig = []string{awsauth.EKSConfigMap}, kubeconfig
+		s.BackendMode, s.Kubeconfig = []string{awsauth.EKSAccessEntries, awsauth.EKSConfigMap}, kubeconfig
 	} else {
 		s.BackendMode = []string{awsauth.MountedFile}
 		s.MapRoles, s.MapUsers, s.MapAccounts = c.MapRoles, c.MapUsers, c.MapAccounts

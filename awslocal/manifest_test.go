@@ -67,7 +67,7 @@ func TestAWSAuthManifestOfNoMappings(t *testing.T) {
 func TestAuthenticatorConfig(t *testing.T) {
 	t.Parallel()
 	c := mapped(t)
-	for kubeconfig, mode := range map[string]string{"": awsauth.MountedFile, "/data/admin.kubeconfig": awsauth.EKSConfigMap} {
+	for kubeconfig, modes := range map[string][]string{"": {awsauth.MountedFile}, "/data/admin.kubeconfig": {awsauth.EKSAccessEntries, awsauth.EKSConfigMap}} {
 		text, err := c.AuthenticatorConfig("/data/authenticator", kubeconfig)
 		if err != nil {
 			t.Fatal(err)
@@ -84,16 +84,16 @@ func TestAuthenticatorConfig(t *testing.T) {
 		}
 		want := awsauth.DefaultConfig().Server
 		want.StateDir, want.GenerateKubeconfig = "/data/authenticator", "/data/authenticator/kubeconfig.yaml"
-		want.BackendMode, want.Kubeconfig = []string{mode}, kubeconfig
+		want.BackendMode, want.Kubeconfig = modes, kubeconfig
 		if diff := cmp.Diff(want, config.Server); diff != "" || config.ClusterID != "dev" {
 			t.Errorf("cluster %s: %s\n%s", config.ClusterID, diff, text)
 		}
 		var entries []awsauth.Entry
-		if mode == awsauth.MountedFile {
+		if modes[0] == awsauth.MountedFile {
 			entries = c.entries()
 		}
 		if diff := sameEntries(entries, config.Mappings.Entries); diff != "" {
-			t.Errorf("%s: %s\n%s", mode, diff, text)
+			t.Errorf("%s: %s\n%s", modes, diff, text)
 		}
 	}
 }

@@ -10,3 +10,9 @@ import _ "embed"
 //
 //go:embed webhook.yaml
 var Webhook []byte
+
+// AccessPolicies is access-policies.yaml: the rights of the authenticator to keep
+// the role bindings of access policies.
+//
+//go:embed access-policies.yaml
+var AccessPolicies []byte

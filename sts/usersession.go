@@ -9,6 +9,7 @@ import (
 
 	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/awsquery"
+	"github.com/eksauth/eksauth/sigv4"
 )
 
 const (
@@ -150,4 +151,14 @@ func checkKind(c Caller, operation string) error {
 		return nil
 	}
 	return errDenied(fmt.Sprintf("Cannot call %s with session credentials", operation), "the session is of "+c.Session.User.String())
+}
+
+// RootCredentials make a session of an account's root, as GetSessionToken does, for
+// whoever holds the key of the sessions.
+func (s *Sealer) RootCredentials(partition, accountID string, issued, expires time.Time) (sigv4.Credentials, error) {
+	root := arn.Principal{Kind: arn.Root, Partition: partition, AccountID: accountID}
+	session := Session{Identity: arn.Identity{Principal: root, UserID: accountID, AccessKeyID: newAccessKeyID(accountID)}, User: root, Issued: issued, Expires: expires}
+	secret := newSecret()
+	token, err := s.Seal(session, secret)
+	return sigv4.Credentials{AccessKeyID: session.Identity.AccessKeyID, SecretAccessKey: secret, SessionToken: token}, err
 }

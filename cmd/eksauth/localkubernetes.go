@@ -20,6 +20,7 @@ import (
 
 	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/awslocal"
+	"github.com/eksauth/eksauth/deploy"
 	"github.com/eksauth/eksauth/internal/atomicfile"
 	"github.com/eksauth/eksauth/internal/child"
 	"github.com/eksauth/eksauth/internal/cli"
@@ -157,6 +158,9 @@ func (l *local) prepareCluster(ctx context.Context, worldGiven bool) error {
 			return err
 		}
 	}
+	if err := l.grantAccessPolicies(ctx); err != nil {
+		return err
+	}
 	const configMaps = "/api/v1/namespaces/kube-system/configmaps"
 	return l.putObject(string(manifest), func(object any) error {
 		if worldGiven {
@@ -166,7 +170,26 @@ func (l *local) prepareCluster(ctx context.Context, worldGiven bool) error {
 	})
 }
 
-// authenticatorRBAC: to read one ConfigMap, and nothing else.
+// grantAccessPolicies gives the authenticator the rights to keep the bindings of
+// access policies.
+func (l *local) grantAccessPolicies(ctx context.Context) error {
+	objects, err := readManifest(deploy.AccessPolicies)
+	if err != nil {
+		return fmt.Errorf("deploy/access-policies.yaml: %w", err)
+	}
+	for _, object := range objects {
+		resource := "clusterroles"
+		if object["kind"] == "ClusterRoleBinding" {
+			resource = "clusterrolebindings"
+		}
+		if err := l.kube.plane.Apply(ctx, rbacAPI+"/"+resource+"/"+objectName(object), object); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// authenticatorRBAC: to read one ConfigMap.
 var authenticatorRBAC = map[string]string{
 	"/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/roles/eksauthd-authenticator": `
 apiVersion: rbac.authorization.k8s.io/v1
@@ -200,13 +223,21 @@ func (l *local) startAuthenticator(ctx context.Context, eksauthd string, w webho
 	if err := l.writeClientKubeconfig(filepath.Join(w.dir, "apiserver.kubeconfig"), authenticatorUser); err != nil {
 		return err
 	}
-	var err error
+	credentials, err := l.store.OperatorCredentials(l.cluster.AccountID)
+	if err != nil {
+		return err
+	}
 	l.kube.authenticator, err = l.startDaemon(child.Command{
 		Name: "eksauthd authenticator", Path: eksauthd, Dir: w.dir, Log: filepath.Join(w.dir, "eksauthd.log"),
 		Args: []string{
 			"authenticator", "--config", w.config, "--port", fmt.Sprint(w.port),
 			"--kubeconfig-pregenerated", "--sts-endpoint", l.env.Endpoint, "--health-address", "127.0.0.1:0",
+			"--access-entries-every", "1s",
 		},
+		// For the access entries; nothing of the machine's own AWS is to be found.
+		Env: awslocal.Environment{Endpoint: l.env.Endpoint, Credentials: credentials, Region: l.cluster.Region}.Environ([]string{
+			"HOME=" + w.dir, "AWS_CONFIG_FILE=" + filepath.Join(w.dir, "no-aws-config"), "AWS_SHARED_CREDENTIALS_FILE=" + filepath.Join(w.dir, "no-aws-credentials"),
+		}),
 	})
 	if err != nil {
 		return err

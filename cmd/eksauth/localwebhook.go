@@ -79,8 +79,22 @@ func (l *local) startPodWebhook(ctx context.Context, eksauthd string) error {
 
 // podWebhookObjects are the objects of the manifest, by their kinds.
 func podWebhookObjects() (map[string]manifest, error) {
+	list, err := readManifest(deploy.Webhook)
+	if err != nil {
+		return nil, fmt.Errorf("deploy/webhook.yaml: %w", err)
+	}
 	objects := map[string]manifest{}
-	decoder := yaml.NewDecoder(bytes.NewReader(deploy.Webhook))
+	for _, object := range list {
+		kind, _ := object["kind"].(string)
+		objects[kind] = object
+	}
+	return objects, nil
+}
+
+// readManifest reads the objects of a manifest, in order.
+func readManifest(text []byte) ([]manifest, error) {
+	var objects []manifest
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	for {
 		var object manifest
 		err := decoder.Decode(&object)
@@ -88,10 +102,9 @@ func podWebhookObjects() (map[string]manifest, error) {
 			return objects, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("deploy/webhook.yaml: %w", err)
+			return nil, err
 		}
-		kind, _ := object["kind"].(string)
-		objects[kind] = object
+		objects = append(objects, object)
 	}
 }
 

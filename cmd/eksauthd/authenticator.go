@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -30,6 +31,8 @@ type authenticatorFlags struct {
 	sts           *url.URL // stsEndpoint, or nil
 	apiAudiences  []string
 	healthAddress string
+
+	accessEntriesEvery time.Duration
 }
 
 func (p *program) newAuthenticator() *cobra.Command {
@@ -42,7 +45,10 @@ who is that in Kubernetes?
 
 The configuration file is aws-iam-authenticator's, and so are the flags with the
 same names. Mappings come from the file (backendMode MountedFile), from the
-ConfigMap kube-system/aws-auth (EKSConfigMap), or both.
+ConfigMap kube-system/aws-auth (EKSConfigMap), and from the access entries of an
+EKS cluster with the name --cluster-id (EKSAccessEntries), which win over the
+others; the cluster's authentication mode is obeyed. Those are asked for with the
+AWS SDK's default credentials and region.
 
 It serves ` + authenticatePath + `, /metrics, /healthz and /readyz over TLS. Standard output
 gets two lines: "serving URL" when it listens, and "ready" when all mappings
@@ -58,7 +64,8 @@ have been read. The log goes to standard error.`,
 	flags.String("kubeconfig", "", "`file` that says how to reach the API server, for reading aws-auth (default: as a pod of the cluster)")
 	flags.String("master", "", "`URL` of the API server, over that in --kubeconfig")
 	flags.String("partition", d.Partition, "AWS `partition` that tokens must be of")
-	flags.StringSlice("backend-mode", d.BackendMode, "sources of mappings, in the `order` in which they are searched: MountedFile, EKSConfigMap")
+	flags.StringSlice("backend-mode", d.BackendMode, "sources of mappings, in the `order` in which they are searched: MountedFile, EKSConfigMap, EKSAccessEntries")
+	flags.DurationVar(&f.accessEntriesEvery, "access-entries-every", 10*time.Second, "how often EKS is asked for access entries")
 	flags.StringVar(&f.stsEndpoint, "sts-endpoint", "", "ask the STS at this `URL`, whatever host a token names, and believe what it says")
 	flags.StringSliceVar(&f.apiAudiences, "api-audiences", nil, "`audiences` that tokens are good for: kube-apiserver's flag of the same name (default: whatever it asks for)")
 	// aws-iam-authenticator listens on every interface here. Nothing but the
@@ -80,6 +87,9 @@ have been read. The log goes to standard error.`,
 
 // check reads the flags that have a form of their own.
 func (f *authenticatorFlags) check() error {
+	if f.accessEntriesEvery < time.Second {
+		return cli.Hint(cli.Usage("--access-entries-every %s: a second is the least", f.accessEntriesEvery), "such as 10s")
+	}
 	if f.stsEndpoint == "" {
 		return nil
 	}
@@ -98,6 +108,7 @@ type authenticator struct {
 	live    *awsauth.Live
 	changed chan struct{} // has a value when a source has changed
 	watch   *kube.ConfigMap
+	entries *accessEntries // nil if they are no source
 	cert    certificate
 	metrics *metrics
 	url     string // where kube-apiserver finds it
@@ -107,6 +118,9 @@ type authenticator struct {
 func (p *program) authenticator(ctx context.Context, f *authenticatorFlags) error {
 	a, err := p.prepare(f)
 	if err != nil {
+		return err
+	}
+	if a.entries, err = newAccessEntries(ctx, f, a.live, a.log); err != nil {
 		return err
 	}
 	if err := a.cert.open(); err != nil {
@@ -150,6 +164,9 @@ func (a *authenticator) run(ctx context.Context, listener, health net.Listener, 
 	}
 	if a.watch != nil {
 		group.Go(func() error { return a.watch.Run(ctx) })
+	}
+	if a.entries != nil {
+		group.Go(func() error { return a.entries.Run(ctx) })
 	}
 	group.Go(func() error { return a.announce(ctx, out) })
 	err := group.Wait()
