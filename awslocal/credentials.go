@@ -63,7 +63,10 @@ func (s *Store) OperatorCredentials(account string) (sigv4.Credentials, error) {
 		return sigv4.Credentials{}, err
 	}
 	now := s.now().UTC().Truncate(time.Second)
-	return s.sealer.RootCredentials(partition, account, now, now.Add(operatorSession))
+	root := arn.Principal{Kind: arn.Root, Partition: partition, AccountID: account}
+	return s.sealer.Issue(sts.Session{
+		Identity: arn.Identity{Principal: root, UserID: account}, User: root, Issued: now, Expires: now.Add(operatorSession),
+	})
 }
 
 // ProfileName is how the credentials file calls a user: by name, or by account

@@ -94,6 +94,23 @@ func writeString(b *bytes.Buffer, s string) {
 	b.Truncate(b.Len() - 1) // the newline
 }
 
+// ReadPolicy reads a policy from a file of its own: JSON as it is, or YAML.
+func ReadPolicy(text []byte) (PolicyDocument, error) {
+	if trimmed := bytes.TrimSpace(text); len(trimmed) > 0 && trimmed[0] == '{' {
+		return PolicyDocument(text), nil
+	}
+	n := &notes{}
+	root := parseYAML(n, text)
+	var p PolicyDocument
+	if root != nil {
+		p.readNode(newDecoder(n), root, "")
+	}
+	if len(n.faults) > 0 {
+		return "", errors.New(n.faults[0].String())
+	}
+	return p, nil
+}
+
 // MarshalYAML writes the policy as YAML, and as a text if it is one that only
 // JSON can say.
 func (p PolicyDocument) MarshalYAML() (any, error) {

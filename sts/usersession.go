@@ -153,11 +153,10 @@ func checkKind(c Caller, operation string) error {
 	return errDenied(fmt.Sprintf("Cannot call %s with session credentials", operation), "the session is of "+c.Session.User.String())
 }
 
-// RootCredentials make a session of an account's root, as GetSessionToken does, for
-// whoever holds the key of the sessions.
-func (s *Sealer) RootCredentials(partition, accountID string, issued, expires time.Time) (sigv4.Credentials, error) {
-	root := arn.Principal{Kind: arn.Root, Partition: partition, AccountID: accountID}
-	session := Session{Identity: arn.Identity{Principal: root, UserID: accountID, AccessKeyID: newAccessKeyID(accountID)}, User: root, Issued: issued, Expires: expires}
+// Issue makes the credentials of any session, for whoever holds the key: nobody is
+// asked whether it may be. The access key id is made here.
+func (s *Sealer) Issue(session Session) (sigv4.Credentials, error) {
+	session.Identity.AccessKeyID = newAccessKeyID(session.Identity.AccountID)
 	secret := newSecret()
 	token, err := s.Seal(session, secret)
 	return sigv4.Credentials{AccessKeyID: session.Identity.AccessKeyID, SecretAccessKey: secret, SessionToken: token}, err
