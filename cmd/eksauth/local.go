@@ -11,12 +11,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/eksauth/eksauth/awslocal"
+	"github.com/eksauth/eksauth/awslocal/iamapi"
 	"github.com/eksauth/eksauth/awslocal/server"
 	"github.com/eksauth/eksauth/internal/atomicfile"
 	"github.com/eksauth/eksauth/internal/cli"
@@ -27,6 +29,9 @@ import (
 )
 
 type localFlags struct {
+	quotas []string
+	iam    iamapi.Quotas // of quotas
+
 	dataDir      string
 	listen       string
 	world        string
@@ -74,12 +79,33 @@ same environment instead, and ends with its exit code.`,
 	cmd.Flags().BoolVar(&f.controlPlane, "control-plane", false, "start etcd, kube-apiserver and eksauthd authenticator too")
 	cmd.Flags().DurationVar(&f.maxSession, "max-session", 0, "sessions end after this `duration`, however long was asked for: to see that a client refreshes")
 	cmd.Flags().BoolVar(&f.tour, "tour", false, "walk through what it does, live")
+	cmd.Flags().StringArrayVar(&f.quotas, "quota", nil, "`NAME=N`: another limit of IAM than AWS's, such as TrustPolicySize=4096; may be given again")
+	cmd.AddCommand(p.newLocalExport(), p.newLocalSchema())
 	return cmd
+}
+
+// openHint takes the hint of an awslocal.OpenError to where cli prints hints.
+func openHint(err error) error {
+	var open *awslocal.OpenError
+	if errors.As(err, &open) {
+		return cli.Hint(err, "%s", open.Hint)
+	}
+	return err
 }
 
 func (f *localFlags) check(cmd *cobra.Command) error {
 	if cmd.Flags().Changed("max-session") && f.maxSession < time.Second {
 		return cli.Hint(cli.Usage("--max-session %s: a session lasts a second at least", f.maxSession), "such as --max-session 20s")
+	}
+	for _, q := range f.quotas {
+		name, value, _ := strings.Cut(q, "=")
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 1 {
+			return cli.Hint(cli.Usage("--quota %s: this is not NAME=NUMBER", q), "such as --quota TrustPolicySize=4096")
+		}
+		if !f.iam.Set(name, n) {
+			return cli.Hint(cli.Usage("--quota %s: there is no such limit", q), "known: %s", strings.Join(iamapi.QuotaNames(), ", "))
+		}
 	}
 	return nil
 }
@@ -157,11 +183,7 @@ func (p *program) openLocal(f *localFlags, quiet bool) (_ *local, err error) {
 		return nil, err
 	}
 	if l.store, err = awslocal.Open(dir, time.Now); err != nil {
-		var open *awslocal.OpenError
-		if errors.As(err, &open) {
-			return nil, cli.Hint(err, "%s", open.Hint)
-		}
-		return nil, err
+		return nil, openHint(err)
 	}
 	l.onClose(func() { l.store.Close() })
 	if err := l.openLog(quiet || f.tour); err != nil {
@@ -266,7 +288,7 @@ func (l *local) start(ctx context.Context, f *localFlags) error {
 		}
 		tokens = verifier
 	}
-	config := server.Config{Store: l.store, Tokens: tokens, Now: time.Now, Log: l.log, MaxSession: f.maxSession}
+	config := server.Config{Store: l.store, Tokens: tokens, Now: time.Now, Log: l.log, MaxSession: f.maxSession, Quotas: f.iam}
 	l.serve(ctx, listener, serving.Server{Handler: server.New(config), Log: l.log, Grace: 5 * time.Second})
 	if l.env, err = l.environment("http://" + reachable(listener.Addr().(*net.TCPAddr))); err != nil {
 		return err

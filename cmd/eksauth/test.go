@@ -17,6 +17,7 @@ type testFlags struct {
 	output output
 	run    string
 	all    bool
+	schema bool
 }
 
 func (p *program) newTest() *cobra.Command {
@@ -48,11 +49,21 @@ cluster or an account. A failed expectation prints their reasons.`,
 		Example: `  eksauth test auth_test.yaml
   eksauth test --run payments tests/*.yaml
   eksauth test -o junit auth_test.yaml > report.xml`,
-		Args: cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return p.test(args, f) },
+		Args: cobra.ArbitraryArgs,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if f.schema {
+				_, err := p.Out.Write(authtest.Schema)
+				return err
+			}
+			if len(args) == 0 {
+				return cli.Hint(cli.Usage("there is no file of tests"), "eksauth test FILE…")
+			}
+			return p.test(args, f)
+		},
 	}
 	cmd.Flags().StringVar(&f.run, "run", "", "only tests whose name matches the regular `expression`")
 	cmd.Flags().BoolVarP(&f.all, "verbose", "v", false, "show what passed, and why")
+	cmd.Flags().BoolVar(&f.schema, "schema", false, "print the JSON Schema of such files, for editors")
 	addOutput(cmd, &f.output, "text", "json", "tap", "junit")
 	return cmd
 }
