@@ -13,6 +13,7 @@ import (
 // Access entries, made with the unmodified aws CLI, let people in and give them
 // what EKS's access policies give; the cluster's authentication mode is obeyed.
 func TestAccessEntries(t *testing.T) {
+	t.Parallel()
 	require.Program(t, "aws")
 	findBinaries(t)
 	s, err := start(filepath.Join(t.TempDir(), "data"))
