@@ -76,6 +76,7 @@ $(BIN)/peers/aws-iam-authenticator: hack/peers/go.mod hack/peers/go.sum
 bench: build peers ## measure, side by side with the peers
 	$(GO) run ./hack/bench
 	$(GO) run ./hack/bench/admission
+	$(GO) run ./hack/bench/local
 	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v /cmd/)
 
 .PHONY: clean
