@@ -62,14 +62,14 @@ type snapshot struct {
 // SourceState is how a source is doing.
 type SourceState struct {
 	Name    string
-	Synced  bool      // it has been read, or found missing, at least once
-	Missing bool      // it does not exist now; its last entries stay in use
+	Synced  bool // it has been read, or found missing, at least once
+	Missing bool // it does not exist now; its last entries stay in use
 	// Suspended: its entries are not in use, whatever they are.
 	Suspended bool
-	Entries int       // in use
-	Broken  []string  // keys that cannot be read now
-	Stale   []string  // keys with entries in use that are of an earlier document
-	Updated time.Time // of the last document; zero if there was none
+	Entries   int       // in use
+	Broken    []string  // keys that cannot be read now
+	Stale     []string  // keys with entries in use that are of an earlier document
+	Updated   time.Time // of the last document; zero if there was none
 	// Kept are the entries in use that are of an earlier document because the
 	// last one has a faulty entry in their place; those of broken keys are not
 	// listed. They are as that earlier document has them, Line and all, in the

@@ -147,4 +147,3 @@ func (k *AccessPolicies) create(ctx context.Context, b binding, g accessentry.Gr
 	_, err = k.resource(b.namespace).Create(ctx, &unstructured.Unstructured{Object: fields}, metav1.CreateOptions{})
 	return err
 }
-

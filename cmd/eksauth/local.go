@@ -276,7 +276,7 @@ func (l *local) start(ctx context.Context, f *localFlags) error {
 	if err != nil {
 		return err
 	}
-	var tokens sts.Tokens // of service accounts; nil without a cluster
+	var tokens sts.Tokens = l.tokenVerifier(nil) // of issuers elsewhere
 	if l.cluster.Name != "" {
 		verifier, err := l.startIssuer(ctx)
 		if err != nil {

@@ -63,8 +63,8 @@ func (f issuerFiles) issuerAt(url string) (*oidc.Issuer, error) {
 }
 
 // startIssuer serves the first cluster's issuer over TLS, by a CA of its own, and
-// returns what verifies its tokens, and those of the issuers that the world
-// names.
+// returns what verifies its tokens, and those of all other issuers that are
+// providers of an account.
 func (l *local) startIssuer(ctx context.Context) (*oidc.Verifier, error) {
 	files := issuerFiles{l.dir}
 	now := time.Now()
@@ -94,16 +94,22 @@ func (l *local) startIssuer(ctx context.Context) (*oidc.Verifier, error) {
 		Handler: issuer.Handler(), Log: l.log, Grace: time.Second,
 		TLS: &tls.Config{Certificates: []tls.Certificate{leaf.TLS()}, MinVersion: tls.VersionTLS12},
 	})
+	return l.tokenVerifier(ca.PEM()), nil
+}
+
+// tokenVerifier verifies tokens of issuers whose certificates the system trusts, or
+// the authorities.
+func (l *local) tokenVerifier(authorities []byte) *oidc.Verifier {
 	trust, err := x509.SystemCertPool()
 	if err != nil {
 		trust = x509.NewCertPool() // then only our own
 	}
-	trust.AppendCertsFromPEM(ca.PEM())
+	trust.AppendCertsFromPEM(authorities)
 	transport := &http.Transport{
 		Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: 5 * time.Second, ResponseHeaderTimeout: 10 * time.Second,
 		DialContext:     (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 		TLSClientConfig: &tls.Config{RootCAs: trust, MinVersion: tls.VersionTLS12},
 	}
 	l.onClose(transport.CloseIdleConnections)
-	return &oidc.Verifier{Client: &http.Client{Transport: transport, Timeout: 15 * time.Second}, Log: l.log}, nil
+	return &oidc.Verifier{Client: &http.Client{Transport: transport, Timeout: 15 * time.Second}, Log: l.log}
 }

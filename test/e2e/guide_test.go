@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -84,7 +82,8 @@ func TestTheGuideToIRSA(t *testing.T) {
 			continue
 		}
 		if strings.Contains(b.script, "aws iam") {
-			g.startAWS(g.recordIAM(b.script))
+			g.startAWS()
+			g.asAdministrator(b.script)
 			continue
 		}
 		last = g.sh(b.script)
@@ -131,39 +130,23 @@ func (g *guide) serveIssuer(script string, port int) {
 	}
 }
 
-// recordIAM has the real aws CLI send the guide's requests to IAM, and makes a
-// world of them: the local AWS has no IAM API yet.
-func (g *guide) recordIAM(script string) (world string) {
+// asAdministrator runs a script with the keys of the local AWS's administrator, which
+// nothing else of the guide has.
+func (g *guide) asAdministrator(script string) {
 	g.t.Helper()
-	var providers, roles []string
-	iam := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		action := r.FormValue("Action")
-		switch action {
-		case "CreateOpenIDConnectProvider":
-			providers = append(providers, fmt.Sprintf("{url: %q, clientIds: [%q]}", r.FormValue("Url"), r.FormValue("ClientIDList.member.1")))
-		case "CreateRole":
-			roles = append(roles, fmt.Sprintf("{name: %q, trustPolicy: %s}", r.FormValue("RoleName"), r.FormValue("AssumeRolePolicyDocument")))
-		default:
-			g.t.Errorf("the guide asks IAM for %s", action)
-		}
-		fmt.Fprintf(w, `<%[1]sResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><%[1]sResult/></%[1]sResponse>`, action)
-	}))
-	defer iam.Close()
-	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL": iam.URL, "AWS_DEFAULT_REGION": "us-east-1",
-		"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-	} {
+	added := map[string]string{"AWS_PROFILE": "administrator", "AWS_SHARED_CREDENTIALS_FILE": filepath.Join(g.home, "aws", "credentials")}
+	for name, value := range added {
 		g.env[name] = value
 		defer delete(g.env, name)
 	}
 	g.sh(script)
-	return fmt.Sprintf("accounts: [{id: %q, oidcProviders: [%s], roles: [%s], clusters: [{name: dev, region: us-east-1}]}]\n",
-		account, strings.Join(providers, ", "), strings.Join(roles, ", "))
 }
 
-// startAWS starts the local AWS with a world, for the rest of the guide.
-func (g *guide) startAWS(world string) {
+// startAWS starts a local AWS that has nothing but an account, for the rest of the
+// guide.
+func (g *guide) startAWS() {
 	g.t.Helper()
+	world := fmt.Sprintf("accounts: [{id: %q}]\n", account)
 	file, dir := filepath.Join(g.home, "world.yaml"), filepath.Join(g.home, "aws")
 	if err := os.WriteFile(file, []byte(world), 0o600); err != nil {
 		g.t.Fatal(err)
