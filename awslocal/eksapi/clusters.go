@@ -65,6 +65,9 @@ func (h *Handler) createCluster(ctx context.Context, q *request) (any, error) {
 	if err := h.permit(ctx, q, q.clusterARN()); err != nil {
 		return nil, err
 	}
+	if err := h.passRole(ctx, q, in.RoleARN, "eks.amazonaws.com"); err != nil {
+		return nil, err
+	}
 	who := q.caller.Identity
 	record := awslocal.ClusterRecord{
 		Account: who.AccountID, Region: q.caller.Region, Name: in.Name, Version: in.Version, RoleARN: in.RoleARN, AuthenticationMode: mode, Tags: tags,

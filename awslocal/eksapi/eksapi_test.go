@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"github.com/eksauth/eksauth/internal/localtest"
 )
@@ -75,12 +76,24 @@ func TestClusters(t *testing.T) {
 	if err != nil || len(tags.Tags) != 1 || tags.Tags["a"] != "b" {
 		t.Errorf("%+v %v", tags, err)
 	}
+	// Tags of another region's cluster are not this one's.
+	_, err = c.TagResource(ctx, &eks.TagResourceInput{ResourceArn: aws.String("arn:aws:eks:us-west-2:111122223333:cluster/new"), Tags: map[string]string{"a": "c"}})
+	localtest.IsAPIError(t, err, 404, "ResourceNotFoundException", "No resource found")
 	gone, err := c.DeleteCluster(ctx, &eks.DeleteClusterInput{Name: aws.String("new")})
 	if err != nil || gone.Cluster.Status != types.ClusterStatusDeleting {
 		t.Errorf("%+v %v", gone, err)
 	}
 	_, err = c.DeleteCluster(ctx, &eks.DeleteClusterInput{Name: aws.String("new")})
 	localtest.IsAPIError(t, err, 404, "ResourceNotFoundException", "No cluster found for name: new.")
+	// Whoever may make clusters may not give them any role.
+	iamClient := iam.NewFromConfig(s.Of(t, administrator))
+	if _, err := iamClient.PutUserPolicy(ctx, &iam.PutUserPolicyInput{UserName: aws.String("ada.lovelace"), PolicyName: aws.String("eks"), PolicyDocument: aws.String(
+		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"eks:*","Resource":"*"}}`)}); err != nil {
+		t.Fatal(err)
+	}
+	in.Name = aws.String("hers")
+	_, err = client(t, s, localtest.AdaARN).CreateCluster(ctx, in)
+	localtest.IsAPIError(t, err, 403, "AccessDeniedException", "iam:PassRole on resource: "+localtest.RoleARN)
 	for name, bad := range map[string]*eks.CreateClusterInput{
 		"name": {Name: aws.String("-x"), RoleArn: in.RoleArn, ResourcesVpcConfig: in.ResourcesVpcConfig},
 		"role": {Name: aws.String("x"), RoleArn: aws.String("nobody"), ResourcesVpcConfig: in.ResourcesVpcConfig},

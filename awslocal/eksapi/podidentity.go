@@ -73,7 +73,7 @@ func (h *Handler) createAssociation(ctx context.Context, q *request) (answer any
 		c.PodIdentities = append(c.PodIdentities, p)
 		answer = q.showAssociation(p)
 		return nil
-	}, func() error { return h.passRole(ctx, q, in.RoleARN) })
+	}, func() error { return h.passRole(ctx, q, in.RoleARN, podService) })
 	return answer, err
 }
 
@@ -86,13 +86,13 @@ func (q *request) checkRole(roleARN string) error {
 	return nil
 }
 
-// passRole asks whether the caller may hand the role to pods.
+// passRole asks whether the caller may hand the role to a service.
 //
-// Source: "CreatePodIdentityAssociation" and "Grant a user permissions to pass a
-// role to an AWS service" in the user guides of EKS and IAM.
-func (h *Handler) passRole(ctx context.Context, q *request, roleARN string) error {
+// Source: "Grant a user permissions to pass a role to an AWS service" in the IAM
+// user guide.
+func (h *Handler) passRole(ctx context.Context, q *request, roleARN, service string) error {
 	facts := q.caller.Context(q.http, h.Auth.Now())
-	facts.Set("iam:PassedToService", podService)
+	facts.Set("iam:PassedToService", service)
 	return h.Auth.Authorize(ctx, q.caller, "iam:PassRole", roleARN, facts)
 }
 
@@ -162,7 +162,7 @@ func (h *Handler) updateAssociation(ctx context.Context, q *request) (answer any
 		c.PodIdentities[at].RoleARN, c.PodIdentities[at].Modified = in.RoleARN, now
 		answer = q.showAssociation(c.PodIdentities[at])
 		return nil
-	}, func() error { return h.passRole(ctx, q, in.RoleARN) })
+	}, func() error { return h.passRole(ctx, q, in.RoleARN, podService) })
 	return answer, err
 }
 

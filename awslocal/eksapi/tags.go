@@ -99,7 +99,9 @@ func (h *Handler) onTags(ctx context.Context, q *request, f func(*[]awslocal.Tag
 	return h.change(ctx, q, resource, func(c *awslocal.ClusterRecord, _ time.Time) error {
 		switch kind {
 		case "cluster":
-			return f(&c.Tags)
+			if resource == q.clusterARN() {
+				return f(&c.Tags)
+			}
 		case "access-entry":
 			for i, e := range c.AccessEntries {
 				if q.entryARN(e) == resource {
