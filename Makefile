@@ -40,10 +40,10 @@ $(K8S)/.built: hack/controlplane/go.mod hack/controlplane/go.sum
 	touch $@
 
 .PHONY: test
-test: build controlplane ## all tests, on a real control plane
+test: build controlplane $(BIN)/peers/oracle ## all tests, on a real control plane
 	@command -v aws >/dev/null || echo "NOTE: there is no aws CLI here, so the tests that drive it are skipped"
 	@command -v containerd >/dev/null && command -v runc >/dev/null && test "$$(id -u)" = 0 || echo "NOTE: no containerd, no runc, or not root: the test of real pods is skipped"
-	KUBEBUILDER_ASSETS=$(CURDIR)/$(K8S) EKSAUTH_REQUIRE=controlplane,kubectl,$(EKSAUTH_REQUIRE) $(GO) test -race -timeout 20m ./...
+	KUBEBUILDER_ASSETS=$(CURDIR)/$(K8S) EKSAUTH_REQUIRE=controlplane,kubectl,peers,$(EKSAUTH_REQUIRE) $(GO) test -race -timeout 20m ./...
 
 .PHONY: check
 check: ## format, vet, staticcheck, import directions, known vulnerabilities
@@ -67,10 +67,14 @@ fuzz: ## fuzz every target for FUZZTIME (100000x)
 	done
 
 .PHONY: peers
-peers: $(BIN)/peers/aws-iam-authenticator ## build what the benchmarks compare with
+peers: $(BIN)/peers/aws-iam-authenticator $(BIN)/peers/oracle ## build what tests and benchmarks compare with
 
 $(BIN)/peers/aws-iam-authenticator: hack/peers/go.mod hack/peers/go.sum
 	CGO_ENABLED=0 $(GO) build -C hack/peers -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ sigs.k8s.io/aws-iam-authenticator/cmd/aws-iam-authenticator
+
+# The peer's own server, which answers the test's questions.
+$(BIN)/peers/oracle: hack/peers/go.mod hack/peers/go.sum $(wildcard hack/peers/oracle/*.go)
+	CGO_ENABLED=0 $(GO) build -C hack/peers -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ ./oracle
 
 .PHONY: bench
 bench: build peers ## measure, side by side with the peers
