@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/awsauth"
@@ -139,19 +137,9 @@ func withHint(err error) error {
 
 // mapIdentity maps with a file that is a ConfigMap's manifest.
 func (p *program) mapIdentity(id arn.Identity, path string) (*mapping, error) {
-	data, err := os.ReadFile(path)
+	manifest, err := p.readManifest(path)
 	if err != nil {
 		return nil, err
-	}
-	var manifest struct {
-		Kind string            `yaml:"kind"`
-		Data map[string]string `yaml:"data"`
-	}
-	if err := yaml.Unmarshal(data, &manifest); err != nil {
-		return nil, cli.Hint(fmt.Errorf("%s is not the manifest of a ConfigMap", path), "kubectl -n kube-system get configmap aws-auth -o yaml")
-	}
-	if manifest.Kind != "ConfigMap" {
-		return nil, cli.Hint(fmt.Errorf("%s is not the manifest of a ConfigMap", path), "kubectl -n kube-system get configmap aws-auth -o yaml")
 	}
 	doc := awsauth.ParseConfigMap(manifest.Data)
 	for _, fault := range doc.Faults {
