@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -123,4 +124,80 @@ func (c *mapCluster) kubeconfig(t *testing.T, cert, key []byte) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// Two people add at the same time, again and again: none of it is lost, and what
+// was there before is kept.
+func TestMapEditsACluster(t *testing.T) {
+	c := startMapCluster(t)
+	const boss = "# the boss\n- {userarn: \"arn:aws:iam::111122223333:user/boss\", username: boss, groups: [system:masters]}\n"
+	c.setAWSAuth(t, map[string]string{"mapUsers": boss})
+	if _, stderr, code := c.run(t, "map", "add", "--dry-run", "arn:aws:iam::111122223333:user/ada", "--username", "ada"); code != 0 {
+		t.Errorf("dry run: %s", stderr)
+	}
+	if got := c.kubectl(t, "get", "configmap", "aws-auth", "-o", "jsonpath={.data.mapUsers}"); got != boss {
+		t.Errorf("a dry run wrote %s", got)
+	}
+	const rounds = 4
+	var all sync.WaitGroup
+	for _, name := range []string{"ada", "grace"} {
+		all.Go(func() {
+			for i := range rounds {
+				user := fmt.Sprintf("%s%d", name, i)
+				if stdout, stderr, code := c.run(t, "map", "add", "arn:aws:iam::111122223333:user/"+user, "--username", user); code != 0 {
+					t.Errorf("%s: %s%s", user, stdout, stderr)
+				}
+			}
+		})
+	}
+	all.Wait()
+	got := c.kubectl(t, "get", "configmap", "aws-auth", "-o", "jsonpath={.data.mapUsers}")
+	if !strings.HasPrefix(got, boss) || strings.Count(got, "userarn:") != 1+2*rounds {
+		t.Errorf("%d entries:\n%s", strings.Count(got, "userarn:"), got)
+	}
+	if n := strings.Count(c.kubectl(t, "get", "configmap", "-l", backupOf+"=aws-auth", "-o", "name"), "\n"); n != 2*rounds {
+		t.Errorf("%d backups of %d edits", n, 2*rounds)
+	}
+
+	// The revision that is named holds what was there.
+	stdout, stderr, code := c.run(t, "map", "remove", "arn:aws:iam::111122223333:user/ada0")
+	_, backup, ok := strings.Cut(strings.TrimSpace(stdout), "kube-system/")
+	if code != 0 || !ok {
+		t.Fatalf("remove: %d %s%s", code, stdout, stderr)
+	}
+	if was := c.kubectl(t, "get", "configmap", backup, "-o", "jsonpath={.data.mapUsers}"); was != got {
+		t.Errorf("the backup has\n%s\nnot\n%s", was, got)
+	}
+	_, stderr, code = c.run(t, "map", "remove", "arn:aws:iam::111122223333:user/boss")
+	if code != 1 || !strings.Contains(stderr, "nobody would be left in system:masters") {
+		t.Errorf("the last administrator: %d %s", code, stderr)
+	}
+
+	// There are never more than maxBackups.
+	for range maxBackups/2 + 1 {
+		for _, args := range [][]string{{"add", "arn:aws:iam::111122223333:user/x", "--username", "x"}, {"remove", "arn:aws:iam::111122223333:user/x"}} {
+			if _, stderr, code := c.run(t, append([]string{"map"}, args...)...); code != 0 {
+				t.Fatal(stderr)
+			}
+		}
+	}
+	if n := strings.Count(c.kubectl(t, "get", "configmap", "-l", backupOf+"=aws-auth", "-o", "name"), "\n"); n != maxBackups {
+		t.Errorf("%d backups are kept", n)
+	}
+}
+
+// kubectl reads from kube-system as the administrator.
+func (c *mapCluster) kubectl(t *testing.T, args ...string) string {
+	t.Helper()
+	binaries, err := controlplane.FindBinaries(controlplane.BinaryDirs(os.Getenv, "../../bin/eksauth")...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), binaries.Kubectl, append([]string{"-n", "kube-system"}, args...)...)
+	cmd.Env = c.env
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("kubectl %v: %v\n%s", args, err, out)
+	}
+	return string(out)
 }

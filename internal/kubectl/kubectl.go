@@ -74,6 +74,30 @@ func (c Client) Get(ctx context.Context, resource, namespace, name string) ([]by
 	return c.run(ctx, nil, inNamespace(namespace, "get", resource, "--output=json", "--", name)...)
 }
 
+// List reads the objects with a label, as a list in JSON.
+func (c Client) List(ctx context.Context, resource, namespace, selector string) ([]byte, error) {
+	return c.run(ctx, nil, inNamespace(namespace, "get", resource, "--output=json", "--selector="+selector)...)
+}
+
+// Delete deletes one object.
+func (c Client) Delete(ctx context.Context, resource, namespace, name string) error {
+	_, err := c.run(ctx, nil, inNamespace(namespace, "delete", resource, "--", name)...)
+	return err
+}
+
+// Create makes an object from its JSON, which names its kind and namespace.
+func (c Client) Create(ctx context.Context, object []byte) error {
+	_, err := c.run(ctx, object, "create", "--filename=-")
+	return err
+}
+
+// Replace puts an object, as JSON, in the place of the one that is there. If it
+// has a resourceVersion and that one has changed since, the reason is Conflict.
+func (c Client) Replace(ctx context.Context, object []byte) error {
+	_, err := c.run(ctx, object, "replace", "--filename=-")
+	return err
+}
+
 func inNamespace(namespace string, args ...string) []string {
 	if namespace == "" {
 		return args

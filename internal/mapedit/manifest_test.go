@@ -41,3 +41,29 @@ func FuzzReadManifest(f *testing.F) {
 		}
 	})
 }
+
+func TestSet(t *testing.T) {
+	const text = "# top\nkind: ConfigMap\ndata:\n  # users\n  mapUsers: |\n    - a # x\n\n    - b\n  other: y\nmetadata: {name: aws-auth}\n"
+	for _, test := range []struct{ key, value, want string }{
+		{"mapUsers", "- a # x\n\n- b\n- c\n", strings.Replace(text, "- b\n", "- b\n    - c\n", 1)},
+		{"mapUsers", "- a # x\n", strings.Replace(text, "\n\n    - b\n", "\n", 1)},
+		{"mapRoles", "- r\n", strings.Replace(text, "  mapUsers:", "  mapRoles: |\n    - r\n  mapUsers:", 1)},
+	} {
+		m, err := ReadManifest([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := m.Set(test.key, test.value); err != nil || string(got) != test.want {
+			t.Errorf("%s\nwant\n%s\n%v", got, test.want, err)
+		}
+	}
+	for _, text := range []string{"kind: ConfigMap\n", "kind: ConfigMap\ndata: {mapUsers: x}\n", "kind: ConfigMap\ndata:\n  mapUsers: x\n"} {
+		m, err := ReadManifest([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := m.Set("mapUsers", "- a\n"); !errors.Is(err, ErrByHand) {
+			t.Errorf("%q became %q, %v", text, got, err)
+		}
+	}
+}

@@ -1,0 +1,320 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/diff"
+	"github.com/spf13/cobra"
+
+	"github.com/eksauth/eksauth/arn"
+	"github.com/eksauth/eksauth/awsauth"
+	"github.com/eksauth/eksauth/internal/atomicfile"
+	"github.com/eksauth/eksauth/internal/cli"
+	"github.com/eksauth/eksauth/internal/kubectl"
+	"github.com/eksauth/eksauth/internal/mapedit"
+)
+
+// maxAttempts bounds how often an edit is made anew because somebody else wrote
+// in between.
+const maxAttempts = 10
+
+const masters = "system:masters"
+
+// backupOf labels the ConfigMaps that keep what aws-auth was before an edit.
+const backupOf = "eksauth.dev/backup-of"
+
+// mapEdit is an edit of aws-auth that the command line asks for.
+type mapEdit struct {
+	source        mapSource
+	dryRun, force bool
+	why           string // for the backup
+	// apply gives the key and its new text; done: it is as wanted already.
+	apply func(data map[string]string) (key, text string, done bool, err error)
+}
+
+func (e *mapEdit) addFlags(cmd *cobra.Command) {
+	e.source.addFlags(cmd)
+	cmd.Flags().BoolVar(&e.dryRun, "dry-run", false, "print the difference and write nothing")
+}
+
+func (p *program) newMapAdd() *cobra.Command {
+	e := &mapEdit{}
+	var entry awsauth.Entry
+	cmd := &cobra.Command{
+		Use:   "add ARN --username NAME [--group GROUP]...",
+		Short: "Map a role or a user; the rest of the text stays as it is",
+		Long: `Add a mapping for a role or a user at the end of mapRoles or mapUsers. All else
+in the text stays as it is, comments included. A mapping that is there already is
+left alone, one that would not be used is refused. In a cluster the old ConfigMap
+is kept as aws-auth-backup-REVISION beside it.`,
+		Example: `  eksauth map add arn:aws:iam::111122223333:role/admin --username 'admin:{{SessionName}}' --group system:masters
+  eksauth map add --dry-run -f aws-auth.yaml arn:aws:iam::111122223333:user/ada --username ada`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			principal, err := arn.ParsePrincipal(args[0])
+			if err != nil {
+				return cli.Usage("%w", err)
+			}
+			if entry.Username == "" {
+				return cli.Hint(cli.Usage("there is no --username"), "it may be a template: --username 'ada:{{SessionName}}'")
+			}
+			entry.Key, entry.ARN = awsauth.MapUsers, args[0]
+			if principal.Kind == arn.Role || principal.Kind == arn.AssumedRole {
+				entry.Key, entry.ARN = awsauth.MapRoles, principal.Canonical()
+			}
+			e.why = "add " + entry.ARN
+			e.apply = func(data map[string]string) (string, string, bool, error) { return addEntry(data, entry) }
+			return p.editMappings(cmd.Context(), e)
+		},
+	}
+	e.addFlags(cmd)
+	cmd.Flags().StringVar(&entry.Username, "username", "", "Kubernetes `username`, or a template of one")
+	cmd.Flags().StringArrayVar(&entry.Groups, "group", nil, "Kubernetes `group`; may be given more than once")
+	cmd.Flags().StringVar(&entry.UserID, "user-id", "", "unique `id` that the principal must have (AIDA…, AROA…)")
+	return cmd
+}
+
+func addEntry(data map[string]string, entry awsauth.Entry) (key, text string, done bool, err error) {
+	for _, e := range awsauth.NewTable(awsauth.ParseConfigMap(data)).Entries() {
+		if e.Key == entry.Key && e.ARN == entry.ARN && e.Username == entry.Username && e.UserID == entry.UserID && slices.Equal(e.Groups, entry.Groups) {
+			return "", "", true, nil
+		}
+	}
+	if text, err = mapedit.Add(data[entry.Key], entry); err != nil {
+		return "", "", false, err
+	}
+	after := awsauth.ParseConfigMap(with(data, entry.Key, text))
+	for _, r := range after.Rejected {
+		if r.Key == entry.Key && r.ARN == entry.ARN && r.Username == entry.Username {
+			return "", "", false, refusal(after.Faults, r)
+		}
+	}
+	for _, s := range awsauth.NewTable(after).Shadowed() {
+		if s.Entry.Key == entry.Key && s.Entry.ARN == entry.ARN && s.Entry.Username == entry.Username {
+			return "", "", false, cli.Hint(fmt.Errorf("it would never be used: %s comes first and is for the same", s.By), "eksauth map remove %s", s.By.ARN)
+		}
+	}
+	return entry.Key, text, false, nil
+}
+
+func refusal(faults []awsauth.Fault, e awsauth.Entry) error {
+	for _, f := range faults {
+		if f.Severity == awsauth.Error && f.Key == e.Key && f.Line == e.Line {
+			return cli.Hint(fmt.Errorf("the mapping would not be used: %s", f.Message), "%s", f.Hint)
+		}
+	}
+	return errors.New("the mapping would not be used")
+}
+
+func (p *program) newMapRemove() *cobra.Command {
+	e := &mapEdit{}
+	cmd := &cobra.Command{
+		Use:   "remove ARN",
+		Short: "Take out the mappings of a role or a user",
+		Long: `Take out every mapping that names the ARN, as it is written there. All else in
+the text stays as it is, comments included. What would leave nobody in
+system:masters is refused without --force.`,
+		Example: `  eksauth map remove --dry-run arn:aws:iam::111122223333:user/ada`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			e.why = "remove " + args[0]
+			e.apply = func(data map[string]string) (string, string, bool, error) {
+				return removeEntries(data, args[0], e.force)
+			}
+			return p.editMappings(cmd.Context(), e)
+		},
+	}
+	e.addFlags(cmd)
+	cmd.Flags().BoolVar(&e.force, "force", false, "even if nobody is in system:masters then")
+	return cmd
+}
+
+func removeEntries(data map[string]string, name string, force bool) (key, text string, done bool, err error) {
+	before := awsauth.ParseConfigMap(data)
+	named := slices.DeleteFunc(slices.Concat(before.Entries, before.Rejected), func(e awsauth.Entry) bool { return e.ARN != name })
+	slices.SortFunc(named, func(a, b awsauth.Entry) int { return b.Index - a.Index }) // so that indices stay true
+	for _, e := range named {
+		if key == "" {
+			key, text = e.Key, data[e.Key]
+		}
+		if e.Key != key {
+			return "", "", false, cli.Hint(fmt.Errorf("%s is in mapRoles and in mapUsers", name), "take it out of one of them by hand: %s", e)
+		}
+		if text, err = mapedit.Remove(text, key, e.Index); err != nil {
+			return "", "", false, err
+		}
+	}
+	if key == "" {
+		return "", "", true, nil
+	}
+	after := awsauth.ParseConfigMap(with(data, key, text))
+	if !force && hasMasters(before) && !hasMasters(after) {
+		return "", "", false, cli.Hint(fmt.Errorf("nobody would be left in %s", masters), "map somebody else first, or give --force")
+	}
+	return key, text, false, nil
+}
+
+func hasMasters(doc awsauth.Document) bool {
+	return slices.ContainsFunc(doc.Entries, func(e awsauth.Entry) bool { return slices.Contains(e.Groups, masters) })
+}
+
+func with(data map[string]string, key, text string) map[string]string {
+	changed := map[string]string{key: text}
+	for k, v := range data {
+		if k != key {
+			changed[k] = v
+		}
+	}
+	return changed
+}
+
+func (p *program) editMappings(ctx context.Context, e *mapEdit) error {
+	if e.source.file != "" {
+		return p.editManifest(e)
+	}
+	ctx, cancel := context.WithTimeout(ctx, clusterTimeout)
+	defer cancel()
+	var err error
+	for range maxAttempts {
+		if err = p.editCluster(ctx, e); !kubectl.Is(err, kubectl.Conflict) {
+			break
+		}
+	}
+	return kubectlHint(err)
+}
+
+func (p *program) editManifest(e *mapEdit) error {
+	text, err := p.readInput(e.source.file)
+	if err != nil {
+		return err
+	}
+	m, err := mapedit.ReadManifest(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", e.source.name(), err)
+	}
+	key, value, done, err := e.apply(m.Data)
+	if err != nil {
+		return err
+	}
+	changed := text
+	if !done {
+		if changed, err = m.Set(key, value); err != nil {
+			return err
+		}
+	}
+	switch {
+	case e.dryRun:
+		_, err = p.Out.Write(diff.Diff(e.source.name(), text, e.source.name(), changed))
+	case e.source.file == "-":
+		_, err = p.Out.Write(changed)
+	case done:
+		fmt.Fprintln(p.Out, "nothing to do: it is so already")
+	default:
+		return writeBack(e.source.file, changed)
+	}
+	return err
+}
+
+func writeBack(path string, text []byte) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(path, text, info.Mode().Perm())
+}
+
+func (p *program) editCluster(ctx context.Context, e *mapEdit) error {
+	raw, err := e.source.cluster.Get(ctx, "configmap", awsAuthNamespace, awsAuthName)
+	if err != nil {
+		return err
+	}
+	var object map[string]any
+	var old struct {
+		Metadata struct{ ResourceVersion string }
+		Data     map[string]string
+	}
+	if err := errors.Join(json.Unmarshal(raw, &object), json.Unmarshal(raw, &old)); err != nil {
+		return fmt.Errorf("kubectl printed no ConfigMap: %w", err)
+	}
+	key, text, done, err := e.apply(old.Data)
+	switch {
+	case err != nil:
+		return err
+	case done:
+		fmt.Fprintln(p.Out, "nothing to do: it is so already")
+		return nil
+	case e.dryRun:
+		_, err := p.Out.Write(diff.Diff(key, []byte(old.Data[key]), key, []byte(text)))
+		return err
+	}
+	backup := awsAuthName + "-backup-" + old.Metadata.ResourceVersion
+	if err := p.keep(ctx, e, backup, old.Data); err != nil {
+		return err
+	}
+	object["data"] = with(old.Data, key, text)
+	changed, err := json.Marshal(object)
+	if err != nil {
+		return err
+	}
+	if err := e.source.cluster.Replace(ctx, changed); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.Out, "done: %s; what was there is in %s/%s\n", e.why, awsAuthNamespace, backup)
+	return prune(ctx, e.source.cluster)
+}
+
+// maxBackups are kept; older ones are deleted after an edit.
+const maxBackups = 20
+
+type backupItem struct {
+	Metadata struct{ Name, CreationTimestamp string }
+}
+
+func prune(ctx context.Context, c kubectl.Client) error {
+	raw, err := c.List(ctx, "configmap", awsAuthNamespace, backupOf+"="+awsAuthName)
+	if err != nil {
+		return fmt.Errorf("delete old backups: %w", err)
+	}
+	var list struct {
+		Items []backupItem
+	}
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return fmt.Errorf("kubectl printed no list: %w", err)
+	}
+	slices.SortFunc(list.Items, func(a, b backupItem) int {
+		return cmp.Or(strings.Compare(b.Metadata.CreationTimestamp, a.Metadata.CreationTimestamp), strings.Compare(b.Metadata.Name, a.Metadata.Name))
+	})
+	for _, old := range list.Items[min(maxBackups, len(list.Items)):] {
+		if err := c.Delete(ctx, "configmap", awsAuthNamespace, old.Metadata.Name); err != nil && !kubectl.Is(err, kubectl.NotFound) {
+			return fmt.Errorf("delete old backups: %w", err)
+		}
+	}
+	return nil
+}
+
+// keep makes the backup. Of one revision there is one, whoever made it.
+func (p *program) keep(ctx context.Context, e *mapEdit, name string, data map[string]string) error {
+	backup, err := json.Marshal(map[string]any{
+		"apiVersion": "v1", "kind": "ConfigMap", "data": data,
+		"metadata": map[string]any{
+			"name": name, "namespace": awsAuthNamespace,
+			"labels":      map[string]string{backupOf: awsAuthName},
+			"annotations": map[string]string{"eksauth.dev/before": e.why, "eksauth.dev/at": time.Now().UTC().Format(time.RFC3339)},
+		},
+	})
+	if err != nil {
+		return err
+	}
+	if err := e.source.cluster.Create(ctx, backup); err != nil && !kubectl.Is(err, kubectl.AlreadyExists) {
+		return fmt.Errorf("nothing was changed, because the backup %s cannot be kept: %w", name, err)
+	}
+	return nil
+}
