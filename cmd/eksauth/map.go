@@ -30,9 +30,9 @@ const clusterTimeout = 2 * time.Minute
 func (p *program) newMap() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "map",
-		Short: "Who becomes whom: read aws-auth and explain it",
-		Long: `Read the mappings of kube-system/aws-auth and explain them. They come from
-the cluster of the current context, through your own kubectl, or from the
+		Short: "Who becomes whom: read, explain and edit aws-auth",
+		Long: `Read, explain and edit the mappings of kube-system/aws-auth: those of
+the cluster of the current context, through your own kubectl, or those in the
 manifest of a ConfigMap: -f FILE, or -f - for standard input.`,
 		Example: `  eksauth map list
   eksauth map list -f aws-auth.yaml -o json

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/eksauth/eksauth/internal/controlplane"
+	"github.com/eksauth/eksauth/internal/kubectl"
 	"github.com/eksauth/eksauth/internal/require"
 )
 
@@ -23,8 +24,9 @@ const configMaps = "/api/v1/namespaces/kube-system/configmaps"
 
 // mapCluster is a real API server with a real kubectl before it.
 type mapCluster struct {
-	plane *controlplane.ControlPlane
-	env   []string
+	plane  *controlplane.ControlPlane
+	binary string // kubectl's
+	env    []string
 }
 
 func startMapCluster(t *testing.T) *mapCluster {
@@ -45,7 +47,7 @@ func startMapCluster(t *testing.T) *mapCluster {
 		}
 	})
 	path := filepath.Dir(binaries.Kubectl) + string(filepath.ListSeparator) + os.Getenv("PATH")
-	return &mapCluster{plane, []string{"PATH=" + path, "HOME=" + t.TempDir(), "KUBECONFIG=" + plane.AdminKubeconfig()}}
+	return &mapCluster{plane, binaries.Kubectl, []string{"PATH=" + path, "HOME=" + t.TempDir(), "KUBECONFIG=" + plane.AdminKubeconfig()}}
 }
 
 // setAWSAuth makes data the whole of aws-auth.
@@ -159,11 +161,22 @@ func TestMapEditsACluster(t *testing.T) {
 		t.Errorf("%d backups of %d edits", n, 2*rounds)
 	}
 
+	// kubectl's words for a conflict are recognised.
+	client := kubectl.Client{Path: c.binary, Kubeconfig: c.plane.AdminKubeconfig()}
+	stale := []byte(`{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "aws-auth", "namespace": "kube-system", "resourceVersion": "1"}}`)
+	if err := client.Replace(t.Context(), stale); !kubectl.Is(err, kubectl.Conflict) {
+		t.Errorf("a stale revision: %v", err)
+	}
+
 	// The revision that is named holds what was there.
 	stdout, stderr, code := c.run(t, "map", "remove", "arn:aws:iam::111122223333:user/ada0")
 	_, backup, ok := strings.Cut(strings.TrimSpace(stdout), "kube-system/")
 	if code != 0 || !ok {
 		t.Fatalf("remove: %d %s%s", code, stdout, stderr)
+	}
+	by := c.kubectl(t, "get", "configmap", backup, "-o", `jsonpath={.metadata.annotations.eksauth\.dev/by} {.metadata.annotations.eksauth\.dev/before}`)
+	if !strings.HasSuffix(by, " remove arn:aws:iam::111122223333:user/ada0") || strings.HasPrefix(by, " ") {
+		t.Errorf("who and why: %q", by)
 	}
 	if was := c.kubectl(t, "get", "configmap", backup, "-o", "jsonpath={.data.mapUsers}"); was != got {
 		t.Errorf("the backup has\n%s\nnot\n%s", was, got)
@@ -189,15 +202,34 @@ func TestMapEditsACluster(t *testing.T) {
 // kubectl reads from kube-system as the administrator.
 func (c *mapCluster) kubectl(t *testing.T, args ...string) string {
 	t.Helper()
-	binaries, err := controlplane.FindBinaries(controlplane.BinaryDirs(os.Getenv, "../../bin/eksauth")...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), binaries.Kubectl, append([]string{"-n", "kube-system"}, args...)...)
+	cmd := exec.CommandContext(t.Context(), c.binary, append([]string{"-n", "kube-system"}, args...)...)
 	cmd.Env = c.env
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("kubectl %v: %v\n%s", args, err, out)
 	}
 	return string(out)
+}
+
+func TestLockOutIsSeen(t *testing.T) {
+	const ada, session = "arn:aws:iam::111122223333:user/ada", "arn:aws:sts::111122223333:assumed-role/a/s"
+	before := map[string]string{
+		"mapUsers": "- {userarn: \"" + ada + "\", username: ada}\n",
+		"mapRoles": "- {rolearn: \"arn:aws:iam::111122223333:role/a\", username: \"{{SessionName}}\"}\n",
+	}
+	for _, test := range []struct {
+		arns    []string
+		key     string
+		refused bool
+	}{
+		{[]string{ada}, "mapUsers", true},
+		{[]string{ada}, "mapRoles", false},
+		{[]string{session}, "mapRoles", true},
+		{nil, "mapUsers", false}, // came in by a certificate
+		{[]string{"arn:aws:iam::111122223333:user/other"}, "mapUsers", false},
+	} {
+		if err := checkLockOut(test.arns, before, with(before, test.key, "")); (err != nil) != test.refused {
+			t.Errorf("%v without %s: %v", test.arns, test.key, err)
+		}
+	}
 }

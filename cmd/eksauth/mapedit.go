@@ -121,7 +121,7 @@ func (p *program) newMapRemove() *cobra.Command {
 		Short: "Take out the mappings of a role or a user",
 		Long: `Take out every mapping that names the ARN, as it is written there. All else in
 the text stays as it is, comments included. What would leave nobody in
-system:masters is refused without --force.`,
+system:masters, or lock you out, is refused without --force.`,
 		Example: `  eksauth map remove --dry-run arn:aws:iam::111122223333:user/ada`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -133,7 +133,7 @@ system:masters is refused without --force.`,
 		},
 	}
 	e.addFlags(cmd)
-	cmd.Flags().BoolVar(&e.force, "force", false, "even if nobody is in system:masters then")
+	cmd.Flags().BoolVar(&e.force, "force", false, "even if nobody is in system:masters then, or you are locked out")
 	return cmd
 }
 
@@ -255,8 +255,17 @@ func (p *program) editCluster(ctx context.Context, e *mapEdit) error {
 		_, err := p.Out.Write(diff.Diff(key, []byte(old.Data[key]), key, []byte(text)))
 		return err
 	}
+	me, err := whoAmI(ctx, e.source.cluster)
+	if err != nil {
+		return err
+	}
+	if !e.force {
+		if err := checkLockOut(me.Extra["arn"], old.Data, with(old.Data, key, text)); err != nil {
+			return err
+		}
+	}
 	backup := awsAuthName + "-backup-" + old.Metadata.ResourceVersion
-	if err := p.keep(ctx, e, backup, old.Data); err != nil {
+	if err := p.keep(ctx, e, backup, me.Username, old.Data); err != nil {
 		return err
 	}
 	object["data"] = with(old.Data, key, text)
@@ -301,13 +310,13 @@ func prune(ctx context.Context, c kubectl.Client) error {
 }
 
 // keep makes the backup. Of one revision there is one, whoever made it.
-func (p *program) keep(ctx context.Context, e *mapEdit, name string, data map[string]string) error {
+func (p *program) keep(ctx context.Context, e *mapEdit, name, by string, data map[string]string) error {
 	backup, err := json.Marshal(map[string]any{
 		"apiVersion": "v1", "kind": "ConfigMap", "data": data,
 		"metadata": map[string]any{
 			"name": name, "namespace": awsAuthNamespace,
 			"labels":      map[string]string{backupOf: awsAuthName},
-			"annotations": map[string]string{"eksauth.dev/before": e.why, "eksauth.dev/at": time.Now().UTC().Format(time.RFC3339)},
+			"annotations": map[string]string{"eksauth.dev/before": e.why, "eksauth.dev/by": by, "eksauth.dev/at": time.Now().UTC().Format(time.RFC3339)},
 		},
 	})
 	if err != nil {
@@ -317,4 +326,47 @@ func (p *program) keep(ctx context.Context, e *mapEdit, name string, data map[st
 		return fmt.Errorf("nothing was changed, because the backup %s cannot be kept: %w", name, err)
 	}
 	return nil
+}
+
+// userInfo is whom the API server takes the caller for.
+type userInfo struct {
+	Username string
+	Extra    map[string][]string // the authenticator's: arn, canonicalArn, …
+}
+
+func whoAmI(ctx context.Context, c kubectl.Client) (userInfo, error) {
+	raw, err := c.WhoAmI(ctx)
+	if err != nil {
+		return userInfo{}, fmt.Errorf("who are you? %w", err)
+	}
+	var review struct {
+		Status struct{ UserInfo userInfo }
+	}
+	if err := json.Unmarshal(raw, &review); err != nil {
+		return userInfo{}, fmt.Errorf("kubectl printed no SelfSubjectReview: %w", err)
+	}
+	return review.Status.UserInfo, nil
+}
+
+// checkLockOut refuses an edit after which the author's own ARNs are no longer
+// mapped. Whoever did not come in through aws-auth has none.
+func checkLockOut(arns []string, before, after map[string]string) error {
+	for _, s := range arns {
+		p, err := arn.ParsePrincipal(s)
+		if err != nil {
+			continue
+		}
+		id := arn.Identity{Principal: p}
+		if !admits(before, id) || admits(after, id) {
+			continue
+		}
+		return cli.Hint(fmt.Errorf("you would lock yourself out: you are %s", s), "have somebody else do it, or give --force")
+	}
+	return nil
+}
+
+func admits(data map[string]string, id arn.Identity) bool {
+	_, err := awsauth.NewTable(awsauth.ParseConfigMap(data)).Map(id)
+	var unmapped *awsauth.NotMappedError
+	return !errors.As(err, &unmapped)
 }

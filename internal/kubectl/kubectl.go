@@ -85,6 +85,11 @@ func (c Client) Delete(ctx context.Context, resource, namespace, name string) er
 	return err
 }
 
+// WhoAmI is who the API server takes the caller for: a SelfSubjectReview, as JSON.
+func (c Client) WhoAmI(ctx context.Context) ([]byte, error) {
+	return c.run(ctx, nil, "auth", "whoami", "--output=json")
+}
+
 // Create makes an object from its JSON, which names its kind and namespace.
 func (c Client) Create(ctx context.Context, object []byte) error {
 	_, err := c.run(ctx, object, "create", "--filename=-")
