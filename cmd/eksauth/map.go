@@ -38,7 +38,7 @@ manifest of a ConfigMap: -f FILE, or -f - for standard input.`,
   eksauth map list -f aws-auth.yaml -o json
   eksauth map explain arn:aws:iam::111122223333:user/ada.lovelace`,
 	}
-	cmd.AddCommand(p.newMapList(), p.newMapExplain(), p.newMapAdd(), p.newMapRemove())
+	cmd.AddCommand(p.newMapList(), p.newMapExplain(), p.newMapLint(), p.newMapAdd(), p.newMapRemove())
 	return cmd
 }
 
@@ -72,20 +72,25 @@ func (s *mapSource) name() string {
 
 // readMappings reads aws-auth from where s says.
 func (p *program) readMappings(ctx context.Context, s *mapSource) (awsauth.Document, error) {
-	var data map[string]string
-	var err error
-	if s.file != "" {
-		var m *mapedit.Manifest
-		if m, err = p.readManifest(s.file); err == nil {
-			data = m.Data
-		}
-	} else {
-		data, err = readCluster(ctx, s.cluster)
-	}
+	data, _, err := p.readData(ctx, s)
 	if err != nil {
 		return awsauth.Document{}, err
 	}
 	return awsauth.ParseConfigMap(data), nil
+}
+
+// readData reads the texts of aws-auth. lineOf is the line in the file of a line
+// in a key's text; 0 if there is no file.
+func (p *program) readData(ctx context.Context, s *mapSource) (data map[string]string, lineOf func(key string, line int) int, err error) {
+	if s.file == "" {
+		data, err = readCluster(ctx, s.cluster)
+		return data, func(string, int) int { return 0 }, err
+	}
+	m, err := p.readManifest(s.file)
+	if err != nil {
+		return nil, nil, err
+	}
+	return m.Data, m.Line, nil
 }
 
 // readManifest reads a file, or standard input for "-".

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 
@@ -124,16 +125,23 @@ func (p *program) printListing(l listing) error {
 		fmt.Fprintln(p.Out)
 	}
 	for _, f := range l.Faults {
-		mark := style.Strong("!")
-		if f.Severity == awsauth.Error.String() {
-			mark = style.Bad("✗")
-		}
-		fmt.Fprintf(p.Out, "%s %s\n", mark, printable(f.String()))
-		if f.Hint != "" {
-			fmt.Fprintf(p.Out, "  %s\n", style.Dim(printable(f.Hint)))
-		}
+		fmt.Fprintf(p.Out, "%s %s\n", f.mark(style), printable(f.String()))
+		f.printHint(p.Out, style)
 	}
 	return nil
+}
+
+func (f listedFault) mark(style cli.Style) string {
+	if f.Severity == awsauth.Error.String() {
+		return style.Bad("✗")
+	}
+	return style.Strong("!")
+}
+
+func (f listedFault) printHint(w io.Writer, style cli.Style) {
+	if f.Hint != "" {
+		fmt.Fprintf(w, "  %s\n", style.Dim(printable(f.Hint)))
+	}
 }
 
 // String is one line without the hint: "mapRoles line 3: error: …".

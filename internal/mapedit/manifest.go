@@ -105,6 +105,19 @@ func (m *Manifest) Set(key, value string) ([]byte, error) {
 	return []byte(text), nil
 }
 
+// Line is the line of the manifest, from 1, that has a line of a key's text; that
+// of the key if the text is no block, and 0 if there is no such key.
+func (m *Manifest) Line(key string, line int) int {
+	value := field(field(m.node, "data"), key)
+	switch {
+	case value == nil:
+		return 0
+	case value.Style&yaml.LiteralStyle == 0:
+		return value.Line
+	}
+	return value.Line + line
+}
+
 // field is the value of a key of a mapping; nil if it is not there.
 func field(n *yaml.Node, key string) *yaml.Node {
 	for i := 0; n != nil && n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {

@@ -31,6 +31,21 @@ func TestReadManifest(t *testing.T) {
 	}
 }
 
+func TestLine(t *testing.T) {
+	m, err := ReadManifest([]byte("kind: Secret\n---\nkind: ConfigMap\ndata:\n  mapUsers: |\n    - a\n    - b\n  mapRoles: \"- a\\n- b\"\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		key        string
+		line, want int
+	}{{"mapUsers", 1, 6}, {"mapUsers", 2, 7}, {"mapUsers", 0, 5}, {"mapRoles", 2, 8}, {"mapAccounts", 1, 0}, {"", 1, 0}} {
+		if got := m.Line(test.key, test.line); got != test.want {
+			t.Errorf("%s line %d is line %d, not %d", test.key, test.line, got, test.want)
+		}
+	}
+}
+
 func FuzzReadManifest(f *testing.F) {
 	f.Add([]byte("kind: ConfigMap\ndata: {mapUsers: x}\n"))
 	f.Add([]byte("a: &a [*a]\n---\nkind: ConfigMap\n"))

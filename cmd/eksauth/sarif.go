@@ -1,0 +1,80 @@
+package main
+
+import (
+	"github.com/eksauth/eksauth/awsauth"
+	"github.com/eksauth/eksauth/internal/cli"
+)
+
+// What is used of SARIF 2.1.0 (OASIS Standard, 27 March 2020).
+type (
+	sarif struct {
+		Schema  string     `json:"$schema"`
+		Version string     `json:"version"`
+		Runs    []sarifRun `json:"runs"`
+	}
+	sarifRun struct {
+		Tool struct {
+			Driver sarifDriver `json:"driver"`
+		} `json:"tool"`
+		Results []sarifResult `json:"results"`
+	}
+	sarifDriver struct {
+		Name    string      `json:"name"`
+		Version string      `json:"version"`
+		Rules   []sarifRule `json:"rules"`
+	}
+	sarifRule struct {
+		ID          string    `json:"id"`
+		Description sarifText `json:"shortDescription"`
+	}
+	sarifResult struct {
+		RuleID    string          `json:"ruleId"`
+		Level     string          `json:"level"`
+		Message   sarifText       `json:"message"`
+		Locations []sarifLocation `json:"locations,omitempty"`
+	}
+	sarifText struct {
+		Text string `json:"text"`
+	}
+	sarifLocation struct {
+		Physical struct {
+			Artifact struct {
+				URI string `json:"uri"`
+			} `json:"artifactLocation"`
+			Region *sarifRegion `json:"region,omitempty"`
+		} `json:"physicalLocation"`
+	}
+	sarifRegion struct {
+		StartLine int `json:"startLine"`
+	}
+)
+
+// The rules of SARIF are two: a fault is known by its words, not by a number.
+const (
+	unusedRule  = "aws-auth-unused"
+	suspectRule = "aws-auth-suspect"
+)
+
+func newSARIF(all findings) sarif {
+	run := sarifRun{Results: []sarifResult{}}
+	run.Tool.Driver = sarifDriver{"eksauth", cli.Version(), []sarifRule{
+		{unusedRule, sarifText{"What is written here is not used as it stands."}},
+		{suspectRule, sarifText{"What is written here is used, but hardly as it was meant."}},
+	}}
+	for _, f := range all.Findings {
+		result := sarifResult{RuleID: suspectRule, Level: f.Severity, Message: sarifText{f.advice()}}
+		if f.Severity == awsauth.Error.String() {
+			result.RuleID = unusedRule
+		}
+		if all.File != "" {
+			var at sarifLocation
+			at.Physical.Artifact.URI = all.File
+			if f.FileLine > 0 {
+				at.Physical.Region = &sarifRegion{f.FileLine}
+			}
+			result.Locations = []sarifLocation{at}
+		}
+		run.Results = append(run.Results, result)
+	}
+	return sarif{"https://json.schemastore.org/sarif-2.1.0.json", "2.1.0", []sarifRun{run}}
+}
