@@ -38,7 +38,7 @@ manifest of a ConfigMap: -f FILE, or -f - for standard input.`,
   eksauth map list -f aws-auth.yaml -o json
   eksauth map explain arn:aws:iam::111122223333:user/ada.lovelace`,
 	}
-	cmd.AddCommand(p.newMapList(), p.newMapExplain(), p.newMapLint(), p.newMapAdd(), p.newMapRemove())
+	cmd.AddCommand(p.newMapList(), p.newMapExplain(), p.newMapLint(), p.newMapAdd(), p.newMapRemove(), p.newMapRestore())
 	return cmd
 }
 
@@ -49,12 +49,15 @@ type mapSource struct {
 }
 
 func (s *mapSource) addFlags(cmd *cobra.Command) {
-	flags := cmd.Flags()
-	flags.StringVarP(&s.file, "filename", "f", "", "`file` with the manifest of aws-auth, or - for standard input, in place of a cluster")
-	flags.StringVar(&s.cluster.Kubeconfig, "kubeconfig", "", "kubeconfig `file` for kubectl")
-	flags.StringVar(&s.cluster.Context, "context", "", "`context` of the kubeconfig")
+	cmd.Flags().StringVarP(&s.file, "filename", "f", "", "`file` with the manifest of aws-auth, or - for standard input, in place of a cluster")
+	s.addClusterFlags(cmd)
 	cmd.MarkFlagsMutuallyExclusive("filename", "kubeconfig")
 	cmd.MarkFlagsMutuallyExclusive("filename", "context")
+}
+
+func (s *mapSource) addClusterFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.cluster.Kubeconfig, "kubeconfig", "", "kubeconfig `file` for kubectl")
+	cmd.Flags().StringVar(&s.cluster.Context, "context", "", "`context` of the kubeconfig")
 }
 
 // name is what a person calls the source.

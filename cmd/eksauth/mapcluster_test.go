@@ -199,6 +199,77 @@ func TestMapEditsACluster(t *testing.T) {
 	}
 }
 
+// What an edit changed can be put back, and that be undone, and aws-auth itself
+// be brought back.
+func TestMapRestoresACluster(t *testing.T) {
+	c := startMapCluster(t)
+	const boss = "# the boss\n- {userarn: \"arn:aws:iam::111122223333:user/boss\", username: boss, groups: [system:masters]}\n"
+	c.setAWSAuth(t, map[string]string{"mapUsers": boss})
+	ok := func(args ...string) string {
+		t.Helper()
+		stdout, stderr, code := c.run(t, append([]string{"map"}, args...)...)
+		if code != 0 {
+			t.Fatalf("%v: %d %s%s", args, code, stdout, stderr)
+		}
+		return stdout
+	}
+	refused := func(want string, args ...string) {
+		t.Helper()
+		if _, stderr, code := c.run(t, append([]string{"map"}, args...)...); code != 1 || !strings.Contains(stderr, want) {
+			t.Errorf("%v: %d %s", args, code, stderr)
+		}
+	}
+	text := func() string {
+		t.Helper()
+		return c.kubectl(t, "get", "configmap", "aws-auth", "-o", "jsonpath={.data.mapUsers}")
+	}
+	revision := func(before string) string {
+		t.Helper()
+		for line := range strings.Lines(ok("restore")) {
+			if words := strings.Fields(line); strings.Contains(line, before) {
+				return words[0]
+			}
+		}
+		t.Fatalf("no backup from before %q:\n%s", before, ok("restore"))
+		return ""
+	}
+	if out := ok("restore"); !strings.Contains(out, "none is kept") {
+		t.Errorf("before any edit: %s", out)
+	}
+	ok("add", "arn:aws:iam::111122223333:user/ada", "--username", "ada")
+	edited := text()
+	first := revision("add arn:aws:iam::111122223333:user/ada")
+	if out := ok("restore", "--dry-run", first); !strings.Contains(out, "\n-  username: ada") || text() != edited {
+		t.Errorf("a dry run: %s", out)
+	}
+	ok("restore", first)
+	if got := text(); got != boss {
+		t.Errorf("restored:\n%s", got)
+	}
+	if out := ok("restore", first); !strings.Contains(out, "nothing to do") {
+		t.Errorf("again: %s", out)
+	}
+	ok("restore", revision("restore "+first))
+	if got := text(); got != edited {
+		t.Errorf("undone:\n%s", got)
+	}
+
+	refused("there is no kube-system/aws-auth-backup-1\n", "restore", "1")
+	c.kubectl(t, "create", "configmap", "aws-auth-backup-0", "--from-literal=mapUsers=")
+	refused("is no backup of aws-auth", "restore", "0")
+	c.kubectl(t, "label", "configmap", "aws-auth-backup-0", backupOf+"=aws-auth")
+	refused("nobody would be left in system:masters", "restore", "0")
+	if got := text(); got != edited {
+		t.Errorf("refused, and yet:\n%s", got)
+	}
+
+	c.kubectl(t, "delete", "configmap", "aws-auth")
+	refused("not found", "remove", "arn:aws:iam::111122223333:user/ada")
+	if out := ok("restore", first); !strings.Contains(out, "there was no kube-system/aws-auth") || text() != boss {
+		t.Errorf("brought back: %s", out)
+	}
+}
+
 // kubectl reads from kube-system as the administrator.
 func (c *mapCluster) kubectl(t *testing.T, args ...string) string {
 	t.Helper()

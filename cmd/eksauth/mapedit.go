@@ -1,15 +1,13 @@
 package main
 
 import (
-	"cmp"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/rogpeppe/go-internal/diff"
 	"github.com/spf13/cobra"
@@ -28,16 +26,14 @@ const maxAttempts = 10
 
 const masters = "system:masters"
 
-// backupOf labels the ConfigMaps that keep what aws-auth was before an edit.
-const backupOf = "eksauth.dev/backup-of"
-
 // mapEdit is an edit of aws-auth that the command line asks for.
 type mapEdit struct {
 	source        mapSource
 	dryRun, force bool
+	creates       bool   // aws-auth, if there is none
 	why           string // for the backup
-	// apply gives the key and its new text; done: it is as wanted already.
-	apply func(data map[string]string) (key, text string, done bool, err error)
+	// apply gives the texts that are wanted, all of them.
+	apply func(data map[string]string) (after map[string]string, err error)
 }
 
 func (e *mapEdit) addFlags(cmd *cobra.Command) {
@@ -71,7 +67,7 @@ is kept as aws-auth-backup-REVISION beside it.`,
 				entry.Key, entry.ARN = awsauth.MapRoles, principal.Canonical()
 			}
 			e.why = "add " + entry.ARN
-			e.apply = func(data map[string]string) (string, string, bool, error) { return addEntry(data, entry) }
+			e.apply = func(data map[string]string) (map[string]string, error) { return addEntry(data, entry) }
 			return p.editMappings(cmd.Context(), e)
 		},
 	}
@@ -82,27 +78,29 @@ is kept as aws-auth-backup-REVISION beside it.`,
 	return cmd
 }
 
-func addEntry(data map[string]string, entry awsauth.Entry) (key, text string, done bool, err error) {
+func addEntry(data map[string]string, entry awsauth.Entry) (map[string]string, error) {
 	for _, e := range awsauth.NewTable(awsauth.ParseConfigMap(data)).Entries() {
 		if e.Key == entry.Key && e.ARN == entry.ARN && e.Username == entry.Username && e.UserID == entry.UserID && slices.Equal(e.Groups, entry.Groups) {
-			return "", "", true, nil
+			return data, nil
 		}
 	}
-	if text, err = mapedit.Add(data[entry.Key], entry); err != nil {
-		return "", "", false, err
+	text, err := mapedit.Add(data[entry.Key], entry)
+	if err != nil {
+		return nil, err
 	}
-	after := awsauth.ParseConfigMap(with(data, entry.Key, text))
+	changed := with(data, entry.Key, text)
+	after := awsauth.ParseConfigMap(changed)
 	for _, r := range after.Rejected {
 		if r.Key == entry.Key && r.ARN == entry.ARN && r.Username == entry.Username {
-			return "", "", false, refusal(after.Faults, r)
+			return nil, refusal(after.Faults, r)
 		}
 	}
 	for _, s := range awsauth.NewTable(after).Shadowed() {
 		if s.Entry.Key == entry.Key && s.Entry.ARN == entry.ARN && s.Entry.Username == entry.Username {
-			return "", "", false, cli.Hint(fmt.Errorf("it would never be used: %s comes first and is for the same", s.By), "eksauth map remove %s", s.By.ARN)
+			return nil, cli.Hint(fmt.Errorf("it would never be used: %s comes first and is for the same", s.By), "eksauth map remove %s", s.By.ARN)
 		}
 	}
-	return entry.Key, text, false, nil
+	return changed, nil
 }
 
 func refusal(faults []awsauth.Fault, e awsauth.Entry) error {
@@ -126,7 +124,7 @@ system:masters, or lock you out, is refused without --force.`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			e.why = "remove " + args[0]
-			e.apply = func(data map[string]string) (string, string, bool, error) {
+			e.apply = func(data map[string]string) (map[string]string, error) {
 				return removeEntries(data, args[0], e.force)
 			}
 			return p.editMappings(cmd.Context(), e)
@@ -137,29 +135,37 @@ system:masters, or lock you out, is refused without --force.`,
 	return cmd
 }
 
-func removeEntries(data map[string]string, name string, force bool) (key, text string, done bool, err error) {
+func removeEntries(data map[string]string, name string, force bool) (map[string]string, error) {
 	before := awsauth.ParseConfigMap(data)
 	named := slices.DeleteFunc(slices.Concat(before.Entries, before.Rejected), func(e awsauth.Entry) bool { return e.ARN != name })
+	if len(named) == 0 {
+		return data, nil
+	}
 	slices.SortFunc(named, func(a, b awsauth.Entry) int { return b.Index - a.Index }) // so that indices stay true
+	key := named[0].Key
+	text := data[key]
 	for _, e := range named {
-		if key == "" {
-			key, text = e.Key, data[e.Key]
-		}
 		if e.Key != key {
-			return "", "", false, cli.Hint(fmt.Errorf("%s is in mapRoles and in mapUsers", name), "take it out of one of them by hand: %s", e)
+			return nil, cli.Hint(fmt.Errorf("%s is in mapRoles and in mapUsers", name), "take it out of one of them by hand: %s", e)
 		}
+		var err error
 		if text, err = mapedit.Remove(text, key, e.Index); err != nil {
-			return "", "", false, err
+			return nil, err
 		}
 	}
-	if key == "" {
-		return "", "", true, nil
+	after := with(data, key, text)
+	if force {
+		return after, nil
 	}
-	after := awsauth.ParseConfigMap(with(data, key, text))
-	if !force && hasMasters(before) && !hasMasters(after) {
-		return "", "", false, cli.Hint(fmt.Errorf("nobody would be left in %s", masters), "map somebody else first, or give --force")
+	return after, checkMasters(before, awsauth.ParseConfigMap(after))
+}
+
+// checkMasters refuses an edit after which nobody is an administrator any more.
+func checkMasters(before, after awsauth.Document) error {
+	if hasMasters(before) && !hasMasters(after) {
+		return cli.Hint(fmt.Errorf("nobody would be left in %s", masters), "map somebody else first, or give --force")
 	}
-	return key, text, false, nil
+	return nil
 }
 
 func hasMasters(doc awsauth.Document) bool {
@@ -184,7 +190,7 @@ func (p *program) editMappings(ctx context.Context, e *mapEdit) error {
 	defer cancel()
 	var err error
 	for range maxAttempts {
-		if err = p.editCluster(ctx, e); !kubectl.Is(err, kubectl.Conflict) {
+		if err = p.editCluster(ctx, e); !kubectl.Is(err, kubectl.Conflict) && !kubectl.Is(err, kubectl.AlreadyExists) {
 			break
 		}
 	}
@@ -196,31 +202,59 @@ func (p *program) editManifest(e *mapEdit) error {
 	if err != nil {
 		return err
 	}
-	m, err := mapedit.ReadManifest(text)
-	if err != nil {
-		return fmt.Errorf("%s: %w", e.source.name(), err)
-	}
-	key, value, done, err := e.apply(m.Data)
+	changed, err := e.edit(text)
 	if err != nil {
 		return err
-	}
-	changed := text
-	if !done {
-		if changed, err = m.Set(key, value); err != nil {
-			return err
-		}
 	}
 	switch {
 	case e.dryRun:
 		_, err = p.Out.Write(diff.Diff(e.source.name(), text, e.source.name(), changed))
 	case e.source.file == "-":
 		_, err = p.Out.Write(changed)
-	case done:
+	case bytes.Equal(text, changed):
 		fmt.Fprintln(p.Out, "nothing to do: it is so already")
 	default:
 		return writeBack(e.source.file, changed)
 	}
 	return err
+}
+
+// edit makes the edit in the text of a manifest.
+func (e *mapEdit) edit(text []byte) ([]byte, error) {
+	m, err := mapedit.ReadManifest(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", e.source.name(), err)
+	}
+	after, err := e.apply(m.Data)
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range changes(m.Data, after) {
+		if text, err = m.Set(key, after[key]); err != nil {
+			return nil, err
+		}
+		if m, err = mapedit.ReadManifest(text); err != nil {
+			return nil, err
+		}
+	}
+	return text, nil
+}
+
+// changes are the keys whose texts differ, in order.
+func changes(before, after map[string]string) []string {
+	var keys []string
+	for key, text := range after {
+		if old, ok := before[key]; !ok || old != text {
+			keys = append(keys, key)
+		}
+	}
+	for key := range before {
+		if _, ok := after[key]; !ok {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
 }
 
 func writeBack(path string, text []byte) error {
@@ -232,100 +266,87 @@ func writeBack(path string, text []byte) error {
 }
 
 func (p *program) editCluster(ctx context.Context, e *mapEdit) error {
-	raw, err := e.source.cluster.Get(ctx, "configmap", awsAuthNamespace, awsAuthName)
+	old, err := getAWSAuth(ctx, e)
 	if err != nil {
 		return err
 	}
-	var object map[string]any
-	var old struct {
-		Metadata struct{ ResourceVersion string }
-		Data     map[string]string
-	}
-	if err := errors.Join(json.Unmarshal(raw, &object), json.Unmarshal(raw, &old)); err != nil {
-		return fmt.Errorf("kubectl printed no ConfigMap: %w", err)
-	}
-	key, text, done, err := e.apply(old.Data)
-	switch {
-	case err != nil:
+	after, err := e.apply(old.data)
+	if err != nil {
 		return err
-	case done:
+	}
+	changed := changes(old.data, after)
+	switch {
+	case len(changed) == 0:
 		fmt.Fprintln(p.Out, "nothing to do: it is so already")
 		return nil
 	case e.dryRun:
-		_, err := p.Out.Write(diff.Diff(key, []byte(old.Data[key]), key, []byte(text)))
-		return err
+		for _, key := range changed {
+			if _, err := p.Out.Write(diff.Diff(key, []byte(old.data[key]), key, []byte(after[key]))); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	me, err := whoAmI(ctx, e.source.cluster)
 	if err != nil {
 		return err
 	}
 	if !e.force {
-		if err := checkLockOut(me.Extra["arn"], old.Data, with(old.Data, key, text)); err != nil {
+		if err := checkLockOut(me.Extra["arn"], old.data, after); err != nil {
 			return err
 		}
 	}
-	backup := awsAuthName + "-backup-" + old.Metadata.ResourceVersion
-	if err := p.keep(ctx, e, backup, me.Username, old.Data); err != nil {
-		return err
-	}
-	object["data"] = with(old.Data, key, text)
-	changed, err := json.Marshal(object)
+	old.object["data"] = after
+	object, err := json.Marshal(old.object)
 	if err != nil {
 		return err
 	}
-	if err := e.source.cluster.Replace(ctx, changed); err != nil {
+	if old.revision == "" {
+		if err := e.source.cluster.Create(ctx, object); err != nil {
+			return err
+		}
+		fmt.Fprintf(p.Out, "done: %s; there was no %s/%s\n", e.why, awsAuthNamespace, awsAuthName)
+		return nil
+	}
+	backup := backupPrefix + old.revision
+	if err := p.keep(ctx, e, backup, me.Username, old.data); err != nil {
+		return err
+	}
+	if err := e.source.cluster.Replace(ctx, object); err != nil {
 		return err
 	}
 	fmt.Fprintf(p.Out, "done: %s; what was there is in %s/%s\n", e.why, awsAuthNamespace, backup)
 	return prune(ctx, e.source.cluster)
 }
 
-// maxBackups are kept; older ones are deleted after an edit.
-const maxBackups = 20
-
-type backupItem struct {
-	Metadata struct{ Name, CreationTimestamp string }
+// found is aws-auth as a cluster has it.
+type found struct {
+	object   map[string]any // all of it
+	data     map[string]string
+	revision string // "" if there is none
 }
 
-func prune(ctx context.Context, c kubectl.Client) error {
-	raw, err := c.List(ctx, "configmap", awsAuthNamespace, backupOf+"="+awsAuthName)
+func getAWSAuth(ctx context.Context, e *mapEdit) (found, error) {
+	raw, err := e.source.cluster.Get(ctx, "configmap", awsAuthNamespace, awsAuthName)
+	if e.creates && kubectl.Is(err, kubectl.NotFound) {
+		return found{object: map[string]any{
+			"apiVersion": "v1", "kind": "ConfigMap",
+			"metadata": map[string]any{"name": awsAuthName, "namespace": awsAuthNamespace},
+		}}, nil
+	}
 	if err != nil {
-		return fmt.Errorf("delete old backups: %w", err)
+		return found{}, err
 	}
-	var list struct {
-		Items []backupItem
+	var f found
+	var read struct {
+		Metadata struct{ ResourceVersion string }
+		Data     map[string]string
 	}
-	if err := json.Unmarshal(raw, &list); err != nil {
-		return fmt.Errorf("kubectl printed no list: %w", err)
+	if err := errors.Join(json.Unmarshal(raw, &f.object), json.Unmarshal(raw, &read)); err != nil {
+		return found{}, fmt.Errorf("kubectl printed no ConfigMap: %w", err)
 	}
-	slices.SortFunc(list.Items, func(a, b backupItem) int {
-		return cmp.Or(strings.Compare(b.Metadata.CreationTimestamp, a.Metadata.CreationTimestamp), strings.Compare(b.Metadata.Name, a.Metadata.Name))
-	})
-	for _, old := range list.Items[min(maxBackups, len(list.Items)):] {
-		if err := c.Delete(ctx, "configmap", awsAuthNamespace, old.Metadata.Name); err != nil && !kubectl.Is(err, kubectl.NotFound) {
-			return fmt.Errorf("delete old backups: %w", err)
-		}
-	}
-	return nil
-}
-
-// keep makes the backup. Of one revision there is one, whoever made it.
-func (p *program) keep(ctx context.Context, e *mapEdit, name, by string, data map[string]string) error {
-	backup, err := json.Marshal(map[string]any{
-		"apiVersion": "v1", "kind": "ConfigMap", "data": data,
-		"metadata": map[string]any{
-			"name": name, "namespace": awsAuthNamespace,
-			"labels":      map[string]string{backupOf: awsAuthName},
-			"annotations": map[string]string{"eksauth.dev/before": e.why, "eksauth.dev/by": by, "eksauth.dev/at": time.Now().UTC().Format(time.RFC3339)},
-		},
-	})
-	if err != nil {
-		return err
-	}
-	if err := e.source.cluster.Create(ctx, backup); err != nil && !kubectl.Is(err, kubectl.AlreadyExists) {
-		return fmt.Errorf("nothing was changed, because the backup %s cannot be kept: %w", name, err)
-	}
-	return nil
+	f.data, f.revision = read.Data, read.Metadata.ResourceVersion
+	return f, nil
 }
 
 // userInfo is whom the API server takes the caller for.
