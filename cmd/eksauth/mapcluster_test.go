@@ -91,6 +91,18 @@ func TestMapReadsACluster(t *testing.T) {
 	if code != 0 || !strings.Contains(stdout, "because of   EKSConfigMap mapUsers[0] (line 1), by ARN") {
 		t.Errorf("explain: %d %s%s", code, stdout, stderr)
 	}
+	file := filepath.Join(t.TempDir(), "aws-auth.yaml")
+	if err := os.WriteFile(file, []byte("kind: ConfigMap\ndata:\n  mapUsers: '[{userarn: \"arn:aws:iam::111122223333:user/ada\", username: ada}]'\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr, code = c.run(t, "map", "diff", file)
+	if code != 0 || !strings.Contains(stdout, "no difference between "+file+" and kube-system/aws-auth") {
+		t.Errorf("diff: %d %s%s", code, stdout, stderr)
+	}
+	_, stderr, code = c.run(t, "map", "diff", file, "context/nope")
+	if code != 1 || !strings.Contains(stderr, "nope") {
+		t.Errorf("diff with another context: %d %s", code, stderr)
+	}
 	_, stderr, code = c.run(t, "map", "list", "--context", "nope")
 	if code != 1 || !strings.Contains(stderr, "nope") {
 		t.Errorf("another context: %d %s", code, stderr)
