@@ -109,10 +109,12 @@ func Document(entries []Entry) awsauth.Document {
 	return doc
 }
 
-// Check says in the words of EKS why it would refuse an entry; "" if it would not.
+// Check says in the words of EKS why it would refuse an entry of a cluster in that
+// account; "" if it would not.
 //
-// Source: "CreateAccessEntry" in the EKS API reference, and answers of the service.
-func (e Entry) Check() (problem string) {
+// Source: "CreateAccessEntry" in the EKS API reference, "Create access entries" and
+// "Set a custom username" in the EKS user guide, and answers of the service.
+func (e Entry) Check(account string) (problem string) {
 	p, err := arn.ParsePrincipal(e.PrincipalARN)
 	switch {
 	case err != nil || p.Kind != arn.Role && p.Kind != arn.User:
@@ -121,6 +123,8 @@ func (e Entry) Check() (problem string) {
 		return fmt.Sprintf("The specified type is invalid: %s.", e.Type)
 	case e.isNode() && p.Kind != arn.Role:
 		return fmt.Sprintf("The specified principalArn is invalid: an entry of type %s is for an IAM role.", e.Type)
+	case e.isNode() && p.AccountID != account:
+		return fmt.Sprintf("The specified principalArn is invalid: an entry of type %s is for a role of the cluster's account.", e.Type)
 	case e.isNode() && (e.Username != "" || len(e.Groups) > 0):
 		return fmt.Sprintf("The parameter %s can't be specified for an access entry of type %s.", e.given(), e.Type)
 	case e.isNode() && len(e.Policies) > 0 && e.Type != EC2:
@@ -163,6 +167,11 @@ func checkUsername(s string) (problem string) {
 	}
 	if strings.Contains(s, "{{") && !strings.Contains(s, "{{SessionName}}") && !strings.Contains(s, "{{SessionNameRaw}}") && !strings.Contains(s, "{{AccountID}}") {
 		return fmt.Sprintf("The username %s is invalid, it has an unknown template.", s)
+	}
+	for _, template := range []string{"{{SessionName}}", "{{SessionNameRaw}}"} {
+		if before, _, ok := strings.Cut(s, template); ok && !strings.Contains(before, ":") {
+			return fmt.Sprintf("The username %s is invalid, it must have a colon before %s.", s, template)
+		}
 	}
 	return ""
 }

@@ -22,7 +22,7 @@ func (c *checker) entries(k *Cluster, a *Account, d *census, path string) {
 	principals := map[string]string{}
 	for i, e := range k.AccessEntries {
 		at := indexPath(path+".accessEntries", i)
-		if problem := e.Meaning().Check(); problem != "" {
+		if problem := e.Meaning().Check(a.ID); problem != "" {
 			c.fail(at, "", "%s", problem)
 		} else if p, err := arn.ParsePrincipal(e.PrincipalARN); err == nil {
 			if message, hint := d.missing(p); message != "" {

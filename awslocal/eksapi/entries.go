@@ -115,7 +115,7 @@ func (h *Handler) createAccessEntry(ctx context.Context, q *request) (answer any
 		if err := entriesInUse(c); err != nil {
 			return err
 		}
-		if problem := e.Meaning().Check(); problem != "" {
+		if problem := e.Meaning().Check(c.Account); problem != "" {
 			return errInvalidParameter(problem)
 		}
 		if at, _ := entry(c, in.PrincipalARN); at >= 0 {
@@ -210,7 +210,7 @@ func (h *Handler) updateAccessEntry(ctx context.Context, q *request) (answer any
 			e.Groups = *in.KubernetesGroups
 		}
 		e.Username, e.Modified = cmp.Or(in.Username, e.Username), now
-		if problem := e.Meaning().Check(); problem != "" {
+		if problem := e.Meaning().Check(c.Account); problem != "" {
 			return errInvalidParameter(problem)
 		}
 		c.AccessEntries[at] = e
@@ -320,7 +320,7 @@ func (h *Handler) associateAccessPolicy(ctx context.Context, q *request) (answer
 		p := awslocal.AccessPolicy{Policy: policy.Name, Namespaces: in.AccessScope.Namespaces}
 		e.AccessPolicies = slices.DeleteFunc(slices.Clone(e.AccessPolicies), func(old awslocal.AccessPolicy) bool { return old.Policy == p.Policy })
 		e.AccessPolicies, e.Modified = append(e.AccessPolicies, p), now
-		if problem := e.Meaning().Check(); problem != "" {
+		if problem := e.Meaning().Check(c.Account); problem != "" {
 			return errInvalidParameter(problem)
 		}
 		c.AccessEntries[at] = e
