@@ -38,7 +38,7 @@ manifest of a ConfigMap: -f FILE, or -f - for standard input.`,
   eksauth map list -f aws-auth.yaml -o json
   eksauth map explain arn:aws:iam::111122223333:user/ada.lovelace`,
 	}
-	cmd.AddCommand(p.newMapList(), p.newMapExplain(), p.newMapLint(), p.newMapAdd(), p.newMapRemove(), p.newMapRestore(), p.newMapDiff())
+	cmd.AddCommand(p.newMapList(), p.newMapExplain(), p.newMapLint(), p.newMapAdd(), p.newMapRemove(), p.newMapRestore(), p.newMapDiff(), p.newMapConvert())
 	return cmd
 }
 
