@@ -143,7 +143,7 @@ func TestValidateRefusesWhatPodsCannotHave(t *testing.T) {
 // FuzzSkipContainers: whatever the list says, a container that it does not name
 // is served, and one that it names alone is not.
 func FuzzSkipContainers(f *testing.F) {
-	for _, seed := range []string{"", "app", " app ,", "app,,x", `"app"`, "a,b\nc", "\x00", strings.Repeat("a,", 2000)} {
+	for _, seed := range []string{"", "app", " app ,", "app,,x", `"app"`, "a,b\nc", "\x00", strings.Repeat("a,", 2000), strings.Repeat("\x1b", 100)} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, list string) {

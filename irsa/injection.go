@@ -233,12 +233,12 @@ func injectable(value string) bool {
 
 // quote shows a stranger's text in a warning.
 func quote(s string) string {
-	const most = 60
-	if len(s) > most {
-		cut := most
-		for cut > 0 && !utf8.RuneStart(s[cut]) {
-			cut--
-		}
+	const most, mostQuoted = 60, 100 // a control character is four when quoted
+	cut := min(len(s), most)
+	for cut > 0 && (cut < len(s) && !utf8.RuneStart(s[cut]) || len(strconv.Quote(s[:cut])) > mostQuoted) {
+		cut--
+	}
+	if cut < len(s) {
 		return strconv.Quote(s[:cut]) + "…"
 	}
 	return strconv.Quote(s)
