@@ -68,7 +68,8 @@ func (e Entry) DefaultUsername() string {
 // AllGroups are the groups of an entry: its own or those of its type, and those
 // that its access policies stand for.
 func (e Entry) AllGroups() []string {
-	groups := slices.Clone(e.Groups)
+	// Whoever may name groups may not give policies by it. EKS does not know these.
+	groups := slices.DeleteFunc(slices.Clone(e.Groups), func(g string) bool { return strings.HasPrefix(g, GroupPrefix) })
 	for _, g := range e.typeGroups() {
 		if !slices.Contains(groups, g) {
 			groups = append(groups, g)
@@ -134,8 +135,8 @@ func (e Entry) Check(account string) (problem string) {
 		return problem
 	}
 	for _, g := range e.Groups {
-		if g == "" || reserved(g) {
-			return fmt.Sprintf("The kubernetes group name %s is invalid, it cannot start with %s.", g, strings.Join(reservedPrefixes(), ", "))
+		if g == "" || reserved(g) || strings.HasPrefix(g, GroupPrefix) {
+			return fmt.Sprintf("The kubernetes group name %s is invalid, it cannot start with %s, %s.", g, strings.Join(reservedPrefixes(), ", "), GroupPrefix)
 		}
 	}
 	for _, a := range e.Policies {
