@@ -5,7 +5,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/eksauth/eksauth/arn"
@@ -58,10 +58,17 @@ func (h *Handler) createCluster(ctx context.Context, q *request) (any, error) {
 	if !mode.ChangeMode(mode) {
 		return nil, errInvalidParameter("The authentication mode " + awsquery.Clip(string(mode)) + " is not valid")
 	}
+	bootstrap := in.AccessConfig.Bootstrap == nil || *in.AccessConfig.Bootstrap
+	if mode == awslocal.ConfigMapMode && !bootstrap {
+		return nil, errInvalidParameter("bootstrapClusterCreatorAdminPermissions must be true if cluster authentication mode is set to CONFIG_MAP")
+	}
 	tags, err := q.requestTags(in.Tags)
 	if err != nil {
 		return nil, err
 	}
+	q.facts.Set("eks:clusterName", in.Name)
+	q.facts.Set("eks:authenticationMode", string(mode))
+	q.facts.Set("eks:bootstrapClusterCreatorAdminPermissions", strconv.FormatBool(bootstrap))
 	if err := h.permit(ctx, q, q.clusterARN()); err != nil {
 		return nil, err
 	}
@@ -72,7 +79,7 @@ func (h *Handler) createCluster(ctx context.Context, q *request) (any, error) {
 	record := awslocal.ClusterRecord{
 		Account: who.AccountID, Region: q.caller.Region, Name: in.Name, Version: in.Version, RoleARN: in.RoleARN, AuthenticationMode: mode, Tags: tags,
 	}
-	if mode != awslocal.ConfigMapMode && (in.AccessConfig.Bootstrap == nil || *in.AccessConfig.Bootstrap) {
+	if mode != awslocal.ConfigMapMode && bootstrap {
 		record.AccessEntries = creatorEntries(q.caller.PrincipalARN(), h.Auth.Now().UTC().Truncate(time.Second))
 	}
 	_, ok, err := h.Store.CreateCluster(record)
@@ -88,8 +95,8 @@ func (h *Handler) createCluster(ctx context.Context, q *request) (any, error) {
 
 // creatorEntries make whoever creates a cluster its administrator.
 func creatorEntries(principal string, now time.Time) []awslocal.EntryRecord {
-	if strings.HasSuffix(principal, ":root") {
-		return nil
+	if p, err := arn.ParsePrincipal(principal); err != nil || p.Kind != arn.User && p.Kind != arn.Role {
+		return nil // entries are of users and roles only
 	}
 	return []awslocal.EntryRecord{{
 		AccessEntry: awslocal.AccessEntry{PrincipalARN: principal, AccessPolicies: []awslocal.AccessPolicy{{Policy: "AmazonEKSClusterAdminPolicy"}}},
@@ -98,7 +105,7 @@ func creatorEntries(principal string, now time.Time) []awslocal.EntryRecord {
 }
 
 func (h *Handler) deleteCluster(ctx context.Context, q *request) (any, error) {
-	if err := h.permit(ctx, q, q.clusterARN()); err != nil {
+	if err := h.permitOn(ctx, q, onCluster); err != nil {
 		return nil, err
 	}
 	placed, err := h.Store.DescribeCluster(q.caller.Identity.AccountID, q.caller.Region, q.cluster)
@@ -115,8 +122,8 @@ func (h *Handler) deleteCluster(ctx context.Context, q *request) (any, error) {
 
 // see finds the cluster of the request, for a caller who may do the operation on
 // a resource.
-func (h *Handler) see(ctx context.Context, q *request, resource string) (awslocal.ClusterRecord, error) {
-	if err := h.permit(ctx, q, resource); err != nil {
+func (h *Handler) see(ctx context.Context, q *request, on target) (awslocal.ClusterRecord, error) {
+	if err := h.permitOn(ctx, q, on); err != nil {
 		return awslocal.ClusterRecord{}, err
 	}
 	c, err := h.Store.ReadCluster(q.caller.Identity.AccountID, q.caller.Region, q.cluster)
@@ -129,8 +136,8 @@ func (h *Handler) see(ctx context.Context, q *request, resource string) (awsloca
 // change calls f with the cluster of the request, for a caller who may, and keeps
 // what it has changed.
 // The checks come first, after the permission: they ask the store themselves.
-func (h *Handler) change(ctx context.Context, q *request, resource string, f func(c *awslocal.ClusterRecord, now time.Time) error, checks ...func() error) error {
-	if err := h.permit(ctx, q, resource); err != nil {
+func (h *Handler) change(ctx context.Context, q *request, on target, f func(c *awslocal.ClusterRecord, now time.Time) error, checks ...func() error) error {
+	if err := h.permitOn(ctx, q, on); err != nil {
 		return err
 	}
 	for _, check := range checks {
@@ -180,8 +187,9 @@ func (h *Handler) updateClusterConfig(ctx context.Context, q *request) (any, err
 	if in.AccessConfig == nil {
 		return nil, errInvalidParameter("accessConfig is all that can be updated here")
 	}
+	q.facts.Set("eks:authenticationMode", string(in.AccessConfig.AuthenticationMode))
 	var update awslocal.UpdateRecord
-	err := h.change(ctx, q, q.clusterARN(), func(c *awslocal.ClusterRecord, now time.Time) error {
+	err := h.change(ctx, q, onCluster, func(c *awslocal.ClusterRecord, now time.Time) error {
 		to := in.AccessConfig.AuthenticationMode
 		switch {
 		case to == c.AuthenticationMode:
@@ -199,7 +207,7 @@ func (h *Handler) updateClusterConfig(ctx context.Context, q *request) (any, err
 }
 
 func (h *Handler) listUpdates(ctx context.Context, q *request) (any, error) {
-	c, err := h.see(ctx, q, q.clusterARN())
+	c, err := h.see(ctx, q, onCluster)
 	ids := []string{}
 	for _, u := range c.Updates {
 		ids = append(ids, u.ID)
@@ -210,7 +218,7 @@ func (h *Handler) listUpdates(ctx context.Context, q *request) (any, error) {
 }
 
 func (h *Handler) describeUpdate(ctx context.Context, q *request) (any, error) {
-	c, err := h.see(ctx, q, q.clusterARN())
+	c, err := h.see(ctx, q, onCluster)
 	if err != nil {
 		return nil, err
 	}

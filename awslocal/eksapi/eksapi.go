@@ -146,16 +146,8 @@ type (
 	}
 )
 
-// permit asks the policies of the caller.
-//
-// Source: "Actions, resources, and condition keys for Amazon Elastic Kubernetes
-// Service" in the service authorization reference.
-func (h *Handler) permit(ctx context.Context, q *request, resource string) error {
-	return h.Auth.Authorize(ctx, q.caller, "eks:"+q.operation, resource, q.facts)
-}
-
 func (h *Handler) describeCluster(ctx context.Context, q *request) (any, error) {
-	if err := h.permit(ctx, q, q.clusterARN()); err != nil {
+	if err := h.permitOn(ctx, q, onCluster); err != nil {
 		return nil, err
 	}
 	c, err := h.Store.DescribeCluster(q.caller.Identity.AccountID, q.caller.Region, q.cluster)

@@ -41,7 +41,7 @@ func (q *request) showEntry(e awslocal.EntryRecord) any {
 	}{entryAnswer{
 		ClusterName: q.cluster, PrincipalARN: e.PrincipalARN, KubernetesGroups: append([]string{}, groups...), AccessEntryARN: q.entryARN(e),
 		CreatedAt: e.Created.Unix(), ModifiedAt: e.Modified.Unix(), Tags: tagMap(e.Tags),
-		Username: cmp.Or(e.Username, meaning.DefaultUsername()), Type: cmp.Or(e.Type, string(accessentry.Standard)),
+		Username: username(e), Type: entryType(e),
 	}}
 }
 
@@ -49,16 +49,6 @@ func (q *request) showEntry(e awslocal.EntryRecord) any {
 func (q *request) entryARN(e awslocal.EntryRecord) string {
 	p, _ := arn.ParsePrincipal(e.PrincipalARN) // checked when it was made
 	return q.arn("access-entry/" + q.cluster + "/" + p.Kind.String() + "/" + p.AccountID + "/" + p.Name + "/" + e.ID)
-}
-
-// principalResource names the entry of a principal before its id is known, for
-// policies that allow it.
-func (q *request) principalResource(principalARN string) string {
-	p, err := arn.ParsePrincipal(principalARN)
-	if err != nil {
-		return q.arn("access-entry/" + q.cluster + "/*")
-	}
-	return q.arn("access-entry/" + q.cluster + "/" + p.Kind.String() + "/" + p.AccountID + "/" + p.Name + "/*")
 }
 
 func (q *request) arn(resource string) string {
@@ -73,11 +63,22 @@ func entry(c *awslocal.ClusterRecord, principal string) (int, error) {
 	if err := entriesInUse(c); err != nil {
 		return -1, err
 	}
-	at := slices.IndexFunc(c.AccessEntries, func(e awslocal.EntryRecord) bool { return e.PrincipalARN == principal })
+	at := entryOf(c, principal)
 	if at < 0 {
 		return -1, errNotFound(noEntry)
 	}
 	return at, nil
+}
+
+func entryOf(c *awslocal.ClusterRecord, principal string) int {
+	return slices.IndexFunc(c.AccessEntries, func(e awslocal.EntryRecord) bool { return e.PrincipalARN == principal })
+}
+
+func username(e awslocal.EntryRecord) string {
+	return cmp.Or(e.Username, e.Meaning().DefaultUsername())
+}
+func entryType(e awslocal.EntryRecord) string {
+	return cmp.Or(e.Type, string(accessentry.Standard))
 }
 
 func entriesInUse(c *awslocal.ClusterRecord) error {
@@ -105,13 +106,15 @@ func (h *Handler) createAccessEntry(ctx context.Context, q *request) (answer any
 	}
 	q.facts.Set("eks:principalArn", in.PrincipalARN)
 	q.facts.Set("eks:kubernetesGroups", in.KubernetesGroups...)
+	q.facts.Set("eks:username", in.Username)
+	q.facts.Set("eks:accessEntryType", cmp.Or(in.Type, string(accessentry.Standard)))
 	e := awslocal.EntryRecord{AccessEntry: awslocal.AccessEntry{
 		PrincipalARN: in.PrincipalARN, Type: in.Type, Username: in.Username, Groups: in.KubernetesGroups, Tags: tags,
 	}}
 	if in.Type == string(accessentry.Standard) {
 		e.Type = ""
 	}
-	err = h.change(ctx, q, q.clusterARN(), func(c *awslocal.ClusterRecord, now time.Time) error {
+	err = h.change(ctx, q, onCluster, func(c *awslocal.ClusterRecord, now time.Time) error {
 		if err := entriesInUse(c); err != nil {
 			return err
 		}
@@ -152,7 +155,7 @@ func (h *Handler) principalExists(principal string) func() error {
 }
 
 func (h *Handler) describeAccessEntry(ctx context.Context, q *request) (any, error) {
-	c, err := h.see(ctx, q, q.principalResource(q.rest[1]))
+	c, err := h.see(ctx, q, onEntry)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +171,7 @@ func (h *Handler) listAccessEntries(ctx context.Context, q *request) (any, error
 	if err != nil {
 		return nil, err
 	}
-	c, err := h.see(ctx, q, q.clusterARN())
+	c, err := h.see(ctx, q, onCluster)
 	if err == nil {
 		err = entriesInUse(&c)
 	}
@@ -200,7 +203,13 @@ func (h *Handler) updateAccessEntry(ctx context.Context, q *request) (answer any
 	if err := q.read(&in); err != nil {
 		return nil, err
 	}
-	err = h.change(ctx, q, q.principalResource(q.rest[1]), func(c *awslocal.ClusterRecord, now time.Time) error {
+	if in.KubernetesGroups != nil {
+		q.facts.Set("eks:kubernetesGroups", *in.KubernetesGroups...)
+	}
+	if in.Username != "" {
+		q.facts.Set("eks:username", in.Username)
+	}
+	err = h.change(ctx, q, onEntry, func(c *awslocal.ClusterRecord, now time.Time) error {
 		at, err := entry(c, q.rest[1])
 		if err != nil {
 			return err
@@ -221,7 +230,7 @@ func (h *Handler) updateAccessEntry(ctx context.Context, q *request) (answer any
 }
 
 func (h *Handler) deleteAccessEntry(ctx context.Context, q *request) (any, error) {
-	return struct{}{}, h.change(ctx, q, q.principalResource(q.rest[1]), func(c *awslocal.ClusterRecord, _ time.Time) error {
+	return struct{}{}, h.change(ctx, q, onEntry, func(c *awslocal.ClusterRecord, _ time.Time) error {
 		at, err := entry(c, q.rest[1])
 		if err != nil {
 			return err
@@ -274,7 +283,7 @@ func (q *request) showPolicy(e awslocal.EntryRecord, p awslocal.AccessPolicy) as
 }
 
 func (h *Handler) listAssociatedAccessPolicies(ctx context.Context, q *request) (any, error) {
-	c, err := h.see(ctx, q, q.principalResource(q.rest[1]))
+	c, err := h.see(ctx, q, onEntry)
 	if err != nil {
 		return nil, err
 	}
@@ -306,7 +315,7 @@ func (h *Handler) associateAccessPolicy(ctx context.Context, q *request) (answer
 	q.facts.Set("eks:namespaces", in.AccessScope.Namespaces...)
 	policy, known := accessentry.PolicyByARN(q.caller.Identity.Partition, in.PolicyARN)
 	scope := strings.ToLower(in.AccessScope.Type)
-	err = h.change(ctx, q, q.principalResource(q.rest[1]), func(c *awslocal.ClusterRecord, now time.Time) error {
+	err = h.change(ctx, q, onEntry, func(c *awslocal.ClusterRecord, now time.Time) error {
 		at, err := entry(c, q.rest[1])
 		switch {
 		case err != nil:
@@ -335,7 +344,8 @@ func (h *Handler) associateAccessPolicy(ctx context.Context, q *request) (answer
 }
 
 func (h *Handler) disassociateAccessPolicy(ctx context.Context, q *request) (any, error) {
-	return struct{}{}, h.change(ctx, q, q.principalResource(q.rest[1]), func(c *awslocal.ClusterRecord, now time.Time) error {
+	q.facts.Set("eks:policyArn", q.rest[3])
+	return struct{}{}, h.change(ctx, q, onEntry, func(c *awslocal.ClusterRecord, now time.Time) error {
 		at, err := entry(c, q.rest[1])
 		if err != nil {
 			return err

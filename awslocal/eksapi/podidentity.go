@@ -61,7 +61,7 @@ func (h *Handler) createAssociation(ctx context.Context, q *request) (answer any
 	if err := q.checkRole(in.RoleARN); err != nil {
 		return nil, err
 	}
-	err = h.change(ctx, q, q.clusterARN(), func(c *awslocal.ClusterRecord, now time.Time) error {
+	err = h.change(ctx, q, onCluster, func(c *awslocal.ClusterRecord, now time.Time) error {
 		for _, p := range c.PodIdentities {
 			if p.Namespace == in.Namespace && p.ServiceAccount == in.ServiceAccount {
 				return errInUse("Association already exists: " + p.ID)
@@ -98,11 +98,15 @@ func (h *Handler) passRole(ctx context.Context, q *request, roleARN, service str
 
 // association finds an association by its id.
 func association(c *awslocal.ClusterRecord, id string) (int, error) {
-	at := slices.IndexFunc(c.PodIdentities, func(p awslocal.PodIdentityRecord) bool { return p.ID == id })
+	at := associationOf(c, id)
 	if at < 0 {
 		return at, errNotFound("No association found for cluster: " + c.Name + ", with associationId: " + awsquery.Clip(id))
 	}
 	return at, nil
+}
+
+func associationOf(c *awslocal.ClusterRecord, id string) int {
+	return slices.IndexFunc(c.PodIdentities, func(p awslocal.PodIdentityRecord) bool { return p.ID == id })
 }
 
 func (h *Handler) listAssociations(ctx context.Context, q *request) (any, error) {
@@ -110,7 +114,7 @@ func (h *Handler) listAssociations(ctx context.Context, q *request) (any, error)
 	if err != nil {
 		return nil, err
 	}
-	c, err := h.see(ctx, q, q.clusterARN())
+	c, err := h.see(ctx, q, onCluster)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +136,7 @@ func (h *Handler) listAssociations(ctx context.Context, q *request) (any, error)
 }
 
 func (h *Handler) describeAssociation(ctx context.Context, q *request) (any, error) {
-	c, err := h.see(ctx, q, q.associationARN(q.rest[1]))
+	c, err := h.see(ctx, q, onAssociation)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +158,7 @@ func (h *Handler) updateAssociation(ctx context.Context, q *request) (answer any
 	if err := q.checkRole(in.RoleARN); err != nil {
 		return nil, err
 	}
-	err = h.change(ctx, q, q.associationARN(q.rest[1]), func(c *awslocal.ClusterRecord, now time.Time) error {
+	err = h.change(ctx, q, onAssociation, func(c *awslocal.ClusterRecord, now time.Time) error {
 		at, err := association(c, q.rest[1])
 		if err != nil {
 			return err
@@ -167,7 +171,7 @@ func (h *Handler) updateAssociation(ctx context.Context, q *request) (answer any
 }
 
 func (h *Handler) deleteAssociation(ctx context.Context, q *request) (answer any, err error) {
-	err = h.change(ctx, q, q.associationARN(q.rest[1]), func(c *awslocal.ClusterRecord, _ time.Time) error {
+	err = h.change(ctx, q, onAssociation, func(c *awslocal.ClusterRecord, _ time.Time) error {
 		at, err := association(c, q.rest[1])
 		if err != nil {
 			return err

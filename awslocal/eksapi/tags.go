@@ -96,7 +96,7 @@ func (h *Handler) onTags(ctx context.Context, q *request, f func(*[]awslocal.Tag
 	_, name, _ := strings.Cut(resource, ":"+q.caller.Identity.AccountID+":")
 	kind, name, _ := strings.Cut(name, "/")
 	q.cluster, _, _ = strings.Cut(name, "/")
-	return h.change(ctx, q, resource, func(c *awslocal.ClusterRecord, _ time.Time) error {
+	return h.change(ctx, q, onTagged, func(c *awslocal.ClusterRecord, _ time.Time) error {
 		switch kind {
 		case "cluster":
 			if resource == q.clusterARN() {
