@@ -256,7 +256,7 @@ func (m *merger) cluster(c *Cluster, account string, order int) {
 		r := EntryRecord{AccessEntry: e, ID: NewUUID(), Created: m.now, Modified: m.now}
 		for _, o := range old.AccessEntries {
 			if o.PrincipalARN == e.PrincipalARN {
-				r.ID, r.Created, r.Modified = o.ID, o.Created, o.Modified
+				r.ID, r.Created, r.Modified, r.Associated = o.ID, o.Created, o.Modified, o.Associated
 			}
 		}
 		record.AccessEntries = append(record.AccessEntries, r)

@@ -179,12 +179,14 @@ func (s *Store) ChangeCluster(account, region, name string, f func(c *ClusterRec
 	})
 }
 
-// CreateCluster keeps a new cluster. ok is false if there is one of that name.
-func (s *Store) CreateCluster(c ClusterRecord) (created ClusterRecord, ok bool, err error) {
+// CreateCluster keeps a new cluster. ok is false if there is one of that name, which
+// is returned.
+func (s *Store) CreateCluster(c ClusterRecord) (kept ClusterRecord, ok bool, err error) {
 	err = s.db.Update(func(tx *bbolt.Tx) error {
 		key := clusterKey(c.Account, c.Region, c.Name)
-		_, found, err := clusterTable.get(tx, key)
+		there, found, err := clusterTable.get(tx, key)
 		if ok = !found; err != nil || found {
+			kept = there
 			return err
 		}
 		n, err := tx.Bucket([]byte(clusterTable)).NextSequence()
@@ -192,10 +194,10 @@ func (s *Store) CreateCluster(c ClusterRecord) (created ClusterRecord, ok bool, 
 			return err
 		}
 		c.Order, c.Created = behindWorlds+int(n), s.now().UTC().Truncate(time.Second)
-		created = c
+		kept = c
 		return clusterTable.put(tx, key, c)
 	})
-	return created, ok, err
+	return kept, ok, err
 }
 
 // DeleteCluster removes a cluster with all that belongs to it.

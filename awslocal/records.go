@@ -197,6 +197,7 @@ type ClusterRecord struct {
 	AccessEntries        []EntryRecord       `json:"accessEntries,omitempty"`
 	PodIdentities        []PodIdentityRecord `json:"podIdentities,omitempty"`
 	Updates              []UpdateRecord      `json:"updates,omitempty"` // the last ones
+	Request              string              `json:"request,omitempty"` // that made it, as the API knows it again
 	Created              time.Time           `json:"created"`
 	Order                int                 `json:"order"`
 }
@@ -204,9 +205,25 @@ type ClusterRecord struct {
 // EntryRecord is an access entry of a cluster.
 type EntryRecord struct {
 	AccessEntry
-	ID       string    `json:"id"` // UUID, in its ARN
+	ID         string           `json:"id"` // UUID, in its ARN
+	Created    time.Time        `json:"created"`
+	Modified   time.Time        `json:"modified"`
+	Associated map[string]Times `json:"associated,omitempty"` // by access policy; as the entry's own if there is none
+	Request    string           `json:"request,omitempty"`    // that made it
+}
+
+// Times are when something was made and last changed.
+type Times struct {
 	Created  time.Time `json:"created"`
 	Modified time.Time `json:"modified"`
+}
+
+// Times are those of an access policy's association.
+func (e EntryRecord) Times(policy string) Times {
+	if t, ok := e.Associated[policy]; ok {
+		return t
+	}
+	return Times{e.Created, e.Modified}
 }
 
 // PodIdentityRecord is a pod identity association of a cluster.
@@ -214,6 +231,7 @@ type PodIdentityRecord struct {
 	PodIdentityAssociation
 	Created  time.Time `json:"created"`
 	Modified time.Time `json:"modified"`
+	Request  string    `json:"request,omitempty"` // that made it
 }
 
 // UpdateRecord is a change of a cluster's configuration. It is done when it is
@@ -224,6 +242,7 @@ type UpdateRecord struct {
 	Name    string    `json:"name"` // of the parameter
 	Value   string    `json:"value"`
 	Created time.Time `json:"created"`
+	Request string    `json:"request,omitempty"`
 }
 
 // Issuer is the URL of the issuer of the cluster's tokens in force; "" when there

@@ -78,12 +78,13 @@ func (h *Handler) createCluster(ctx context.Context, q *request) (any, error) {
 	who := q.caller.Identity
 	record := awslocal.ClusterRecord{
 		Account: who.AccountID, Region: q.caller.Region, Name: in.Name, Version: in.Version, RoleARN: in.RoleARN, AuthenticationMode: mode, Tags: tags,
+		Request: q.again(in.ClientRequestToken),
 	}
 	if mode != awslocal.ConfigMapMode && bootstrap {
 		record.AccessEntries = creatorEntries(q.caller.PrincipalARN(), h.Auth.Now().UTC().Truncate(time.Second))
 	}
-	_, ok, err := h.Store.CreateCluster(record)
-	if err == nil && !ok {
+	there, ok, err := h.Store.CreateCluster(record)
+	if err == nil && !ok && !sameAs(record.Request, there.Request) {
 		err = &awsquery.Error{Code: "ResourceInUseException", Status: http.StatusConflict, Message: "Cluster already exists with name: " + in.Name}
 	}
 	if err != nil {
@@ -188,9 +189,14 @@ func (h *Handler) updateClusterConfig(ctx context.Context, q *request) (any, err
 		return nil, errInvalidParameter("accessConfig is all that can be updated here")
 	}
 	q.facts.Set("eks:authenticationMode", string(in.AccessConfig.AuthenticationMode))
+	request := q.again(in.ClientRequestToken)
 	var update awslocal.UpdateRecord
 	err := h.change(ctx, q, onCluster, func(c *awslocal.ClusterRecord, now time.Time) error {
 		to := in.AccessConfig.AuthenticationMode
+		if at := slices.IndexFunc(c.Updates, func(u awslocal.UpdateRecord) bool { return sameAs(request, u.Request) }); at >= 0 {
+			update = c.Updates[at]
+			return nil
+		}
 		switch {
 		case to == c.AuthenticationMode:
 			return errInvalidRequest("The cluster's authentication mode is already " + string(to) + ".")
@@ -198,7 +204,7 @@ func (h *Handler) updateClusterConfig(ctx context.Context, q *request) (any, err
 			return errInvalidParameter("Unsupported authentication mode update from " + string(c.AuthenticationMode) + " to " + awsquery.Clip(string(to)))
 		}
 		c.AuthenticationMode = to
-		update = awslocal.UpdateRecord{ID: awslocal.NewUUID(), Type: "AccessConfigUpdate", Name: "AuthenticationMode", Value: string(to), Created: now}
+		update = awslocal.UpdateRecord{ID: awslocal.NewUUID(), Type: "AccessConfigUpdate", Name: "AuthenticationMode", Value: string(to), Created: now, Request: request}
 		c.Updates = append(slices.Clone(c.Updates), update)
 		c.Updates = c.Updates[max(0, len(c.Updates)-maxUpdates):]
 		return nil

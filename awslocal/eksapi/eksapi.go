@@ -9,7 +9,9 @@ package eksapi
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -99,6 +101,23 @@ func (h *Handler) answer(w http.ResponseWriter, q *request, path string) (answer
 	q.facts = q.caller.Context(q.http, h.Auth.Now())
 	return run(q.http.Context(), q)
 }
+
+// again is what the request is known by when it comes a second time, because its
+// answer was lost: it has a token of the client's, and is the same to the last byte.
+// Without a token it is "".
+//
+// Source: "Ensuring idempotency" in the EC2 API reference, and botocore's model of
+// EKS (clientRequestToken).
+func (q *request) again(clientRequestToken string) string {
+	if clientRequestToken == "" {
+		return ""
+	}
+	sum := sha256.Sum256(q.body)
+	return hex.EncodeToString(sum[:])
+}
+
+// sameAs says whether a request made what another one has made.
+func sameAs(request, made string) bool { return request != "" && request == made }
 
 // read takes the JSON of a body, in which nothing may be unknown.
 func (q *request) read(into any) error {

@@ -4,12 +4,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
+	"github.com/eksauth/eksauth/awslocal"
 	"github.com/eksauth/eksauth/internal/localtest"
 )
 
@@ -62,6 +64,7 @@ func TestClusters(t *testing.T) {
 	if err != nil || len(policies.AssociatedAccessPolicies) != 1 || *policies.AssociatedAccessPolicies[0].PolicyArn != policyPrefix+"AmazonEKSClusterAdminPolicy" {
 		t.Errorf("%+v %v", policies, err)
 	}
+	in.ClientRequestToken = nil // another request
 	_, err = c.CreateCluster(ctx, in)
 	localtest.IsAPIError(t, err, 409, "ResourceInUseException", "Cluster already exists with name: new")
 	_, err = client(t, s, localtest.AdaARN).DeleteCluster(ctx, &eks.DeleteClusterInput{Name: aws.String("new")})
@@ -97,6 +100,9 @@ func TestClusters(t *testing.T) {
 	for name, bad := range map[string]*eks.CreateClusterInput{
 		"name": {Name: aws.String("-x"), RoleArn: in.RoleArn, ResourcesVpcConfig: in.ResourcesVpcConfig},
 		"role": {Name: aws.String("x"), RoleArn: aws.String("nobody"), ResourcesVpcConfig: in.ResourcesVpcConfig},
+		"bootstrap": {Name: aws.String("x"), RoleArn: in.RoleArn, ResourcesVpcConfig: in.ResourcesVpcConfig, AccessConfig: &types.CreateAccessConfigRequest{
+			AuthenticationMode: types.AuthenticationModeConfigMap, BootstrapClusterCreatorAdminPermissions: aws.Bool(false),
+		}},
 		"mode": {Name: aws.String("x"), RoleArn: in.RoleArn, ResourcesVpcConfig: in.ResourcesVpcConfig, AccessConfig: &types.CreateAccessConfigRequest{AuthenticationMode: "X"}},
 	} {
 		_, err := c.CreateCluster(ctx, bad)
@@ -260,6 +266,54 @@ func TestAccessPolicies(t *testing.T) {
 	}
 }
 
+// Each association of an entry has times of its own.
+func TestTimesOfAssociations(t *testing.T) {
+	t.Parallel()
+	s, c := withEntries(t)
+	ctx, dev, ada := t.Context(), aws.String("dev"), aws.String(localtest.AdaARN)
+	if _, err := c.CreateAccessEntry(ctx, &eks.CreateAccessEntryInput{ClusterName: dev, PrincipalArn: ada}); err != nil {
+		t.Fatal(err)
+	}
+	associate := func(policy string) {
+		t.Helper()
+		if _, err := c.AssociateAccessPolicy(ctx, &eks.AssociateAccessPolicyInput{
+			ClusterName: dev, PrincipalArn: ada, PolicyArn: aws.String(policyPrefix + policy), AccessScope: &types.AccessScope{Type: types.AccessScopeTypeCluster},
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	associate("AmazonEKSViewPolicy")
+	then := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	if err := s.Store.ChangeCluster("111122223333", localtest.Region, "dev", func(k *awslocal.ClusterRecord, _ time.Time) error {
+		k.AccessEntries[0].Associated["AmazonEKSViewPolicy"] = awslocal.Times{Created: then, Modified: then}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	times := func() (associated, modified time.Time) {
+		t.Helper()
+		list, err := c.ListAssociatedAccessPolicies(ctx, &eks.ListAssociatedAccessPoliciesInput{ClusterName: dev, PrincipalArn: ada})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range list.AssociatedAccessPolicies {
+			if *p.PolicyArn == policyPrefix+"AmazonEKSViewPolicy" {
+				return *p.AssociatedAt, *p.ModifiedAt
+			}
+		}
+		t.Fatal("the policy is gone")
+		return
+	}
+	associate("AmazonEKSEditPolicy")
+	if associated, modified := times(); !associated.Equal(then) || !modified.Equal(then) {
+		t.Errorf("another policy made it %v, %v", associated, modified)
+	}
+	associate("AmazonEKSViewPolicy")
+	if associated, modified := times(); !associated.Equal(then) || !modified.After(then) {
+		t.Errorf("the same again made it %v, %v", associated, modified)
+	}
+}
+
 func TestPodIdentityAssociations(t *testing.T) {
 	t.Parallel()
 	s := localtest.ServeDefault(t)
@@ -273,6 +327,7 @@ func TestPodIdentityAssociations(t *testing.T) {
 	if !strings.HasPrefix(*id, "a-") || *made.Association.AssociationArn != "arn:aws:eks:us-east-1:111122223333:podidentityassociation/dev/"+*id {
 		t.Errorf("made %+v", made.Association)
 	}
+	in.ClientRequestToken = nil // another request
 	_, err = c.CreatePodIdentityAssociation(ctx, in)
 	localtest.IsAPIError(t, err, 409, "ResourceInUseException", "Association already exists: "+*id)
 	for _, bad := range []eks.CreatePodIdentityAssociationInput{
@@ -285,6 +340,9 @@ func TestPodIdentityAssociations(t *testing.T) {
 	}
 	if _, err := c.UpdatePodIdentityAssociation(ctx, &eks.UpdatePodIdentityAssociationInput{ClusterName: dev, AssociationId: id, RoleArn: aws.String("arn:aws:iam::111122223333:role/awesome.app")}); err != nil {
 		t.Error(err)
+	}
+	if same, err := c.UpdatePodIdentityAssociation(ctx, &eks.UpdatePodIdentityAssociationInput{ClusterName: dev, AssociationId: id}); err != nil || *same.Association.RoleArn != "arn:aws:iam::111122223333:role/awesome.app" {
+		t.Errorf("%+v %v", same, err)
 	}
 	got, err := c.DescribePodIdentityAssociation(ctx, &eks.DescribePodIdentityAssociationInput{ClusterName: dev, AssociationId: id})
 	if err != nil || *got.Association.RoleArn != "arn:aws:iam::111122223333:role/awesome.app" {

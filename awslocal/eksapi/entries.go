@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -110,7 +112,7 @@ func (h *Handler) createAccessEntry(ctx context.Context, q *request) (answer any
 	q.facts.Set("eks:accessEntryType", cmp.Or(in.Type, string(accessentry.Standard)))
 	e := awslocal.EntryRecord{AccessEntry: awslocal.AccessEntry{
 		PrincipalARN: in.PrincipalARN, Type: in.Type, Username: in.Username, Groups: in.KubernetesGroups, Tags: tags,
-	}}
+	}, Request: q.again(in.ClientRequestToken)}
 	if in.Type == string(accessentry.Standard) {
 		e.Type = ""
 	}
@@ -121,7 +123,11 @@ func (h *Handler) createAccessEntry(ctx context.Context, q *request) (answer any
 		if problem := e.Meaning().Check(c.Account); problem != "" {
 			return errInvalidParameter(problem)
 		}
-		if at, _ := entry(c, in.PrincipalARN); at >= 0 {
+		if at := entryOf(c, in.PrincipalARN); at >= 0 {
+			if sameAs(e.Request, c.AccessEntries[at].Request) {
+				e = c.AccessEntries[at]
+				return nil
+			}
 			return errInUse("The specified access entry resource is already in use on this cluster.")
 		}
 		e.ID, e.Created, e.Modified = awslocal.NewUUID(), now, now
@@ -279,7 +285,8 @@ func (q *request) showPolicy(e awslocal.EntryRecord, p awslocal.AccessPolicy) as
 	if len(p.Namespaces) > 0 {
 		scope = accessScope{"namespace", p.Namespaces}
 	}
-	return associationAnswer{q.policyARN(p.Policy), scope, e.Modified.Unix(), e.Modified.Unix()}
+	times := e.Times(p.Policy)
+	return associationAnswer{q.policyARN(p.Policy), scope, times.Created.Unix(), times.Modified.Unix()}
 }
 
 func (h *Handler) listAssociatedAccessPolicies(ctx context.Context, q *request) (any, error) {
@@ -327,6 +334,15 @@ func (h *Handler) associateAccessPolicy(ctx context.Context, q *request) (answer
 		}
 		e := c.AccessEntries[at]
 		p := awslocal.AccessPolicy{Policy: policy.Name, Namespaces: in.AccessScope.Namespaces}
+		times := awslocal.Times{Created: now, Modified: now}
+		if slices.ContainsFunc(e.AccessPolicies, func(old awslocal.AccessPolicy) bool { return old.Policy == p.Policy }) {
+			times.Created = e.Times(p.Policy).Created
+		}
+		e.Associated = maps.Clone(e.Associated)
+		if e.Associated == nil {
+			e.Associated = map[string]awslocal.Times{}
+		}
+		e.Associated[p.Policy] = times
 		e.AccessPolicies = slices.DeleteFunc(slices.Clone(e.AccessPolicies), func(old awslocal.AccessPolicy) bool { return old.Policy == p.Policy })
 		e.AccessPolicies, e.Modified = append(e.AccessPolicies, p), now
 		if problem := e.Meaning().Check(c.Account); problem != "" {
@@ -356,6 +372,8 @@ func (h *Handler) disassociateAccessPolicy(ctx context.Context, q *request) (any
 			return errNotFound("The specified policyArn " + awsquery.Clip(q.rest[3]) + " is not associated with the access entry.")
 		}
 		e.AccessPolicies, e.Modified = left, now
+		e.Associated = maps.Clone(e.Associated)
+		delete(e.Associated, path.Base(q.rest[3]))
 		c.AccessEntries[at] = e
 		return nil
 	})

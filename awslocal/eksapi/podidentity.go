@@ -61,15 +61,20 @@ func (h *Handler) createAssociation(ctx context.Context, q *request) (answer any
 	if err := q.checkRole(in.RoleARN); err != nil {
 		return nil, err
 	}
+	request := q.again(in.ClientRequestToken)
 	err = h.change(ctx, q, onCluster, func(c *awslocal.ClusterRecord, now time.Time) error {
 		for _, p := range c.PodIdentities {
 			if p.Namespace == in.Namespace && p.ServiceAccount == in.ServiceAccount {
+				if sameAs(request, p.Request) {
+					answer = q.showAssociation(p)
+					return nil
+				}
 				return errInUse("Association already exists: " + p.ID)
 			}
 		}
 		p := awslocal.PodIdentityRecord{PodIdentityAssociation: awslocal.PodIdentityAssociation{
 			ID: awslocal.NewAssociationID(), Namespace: in.Namespace, ServiceAccount: in.ServiceAccount, RoleARN: in.RoleARN, Tags: tags,
-		}, Created: now, Modified: now}
+		}, Created: now, Modified: now, Request: request}
 		c.PodIdentities = append(c.PodIdentities, p)
 		answer = q.showAssociation(p)
 		return nil
@@ -155,18 +160,23 @@ func (h *Handler) updateAssociation(ctx context.Context, q *request) (answer any
 	if err := q.read(&in); err != nil {
 		return nil, err
 	}
-	if err := q.checkRole(in.RoleARN); err != nil {
-		return nil, err
+	var checks []func() error
+	if in.RoleARN != "" { // else the role stays
+		if err := q.checkRole(in.RoleARN); err != nil {
+			return nil, err
+		}
+		checks = append(checks, func() error { return h.passRole(ctx, q, in.RoleARN, podService) })
 	}
 	err = h.change(ctx, q, onAssociation, func(c *awslocal.ClusterRecord, now time.Time) error {
 		at, err := association(c, q.rest[1])
 		if err != nil {
 			return err
 		}
-		c.PodIdentities[at].RoleARN, c.PodIdentities[at].Modified = in.RoleARN, now
-		answer = q.showAssociation(c.PodIdentities[at])
+		p := &c.PodIdentities[at]
+		p.RoleARN, p.Modified = cmp.Or(in.RoleARN, p.RoleARN), now
+		answer = q.showAssociation(*p)
 		return nil
-	}, func() error { return h.passRole(ctx, q, in.RoleARN, podService) })
+	}, checks...)
 	return answer, err
 }
 
