@@ -1,11 +1,16 @@
 package kube
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -38,9 +43,9 @@ func NewAccessPolicies(config *rest.Config) (*AccessPolicies, error) {
 // in a namespace.
 type binding struct{ namespace, name string }
 
-// Keep makes the bindings those of the grants: it creates what is missing and
-// deletes what is left over. Namespaces that do not exist yet get theirs the next
-// time.
+// Keep makes the bindings those of the grants: it deletes what is left over or was
+// changed, and creates what is missing. What fails keeps nothing else from being
+// done, and comes again the next time, as do namespaces that do not exist yet.
 func (k *AccessPolicies) Keep(ctx context.Context, grants []accessentry.Grant) error {
 	wanted, err := k.wanted(ctx, grants)
 	if err != nil {
@@ -50,23 +55,29 @@ func (k *AccessPolicies) Keep(ctx context.Context, grants []accessentry.Grant) e
 	if err != nil {
 		return err
 	}
-	for b, grant := range wanted {
-		if there[b] {
+	var failures []error
+	for _, b := range sorted(there) {
+		grant, keep := wanted[b]
+		if keep && there[b] == content(grant.Group, grant.ClusterRole) {
+			delete(wanted, b)
 			continue
 		}
-		if err := k.create(ctx, b, grant); err != nil {
-			return fmt.Errorf("bind %s to %s: %w", grant.Group, grant.ClusterRole, err)
+		if err := k.resource(b.namespace).Delete(ctx, b.name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			failures = append(failures, fmt.Errorf("delete binding %s: %w", b.name, err))
 		}
 	}
-	for b := range there {
-		if _, keep := wanted[b]; keep {
-			continue
-		}
-		if err := k.resource(b.namespace).Delete(ctx, b.name, metav1.DeleteOptions{}); err != nil {
-			return fmt.Errorf("delete binding %s: %w", b.name, err)
+	for _, b := range sorted(wanted) {
+		if err := k.create(ctx, b, wanted[b]); err != nil {
+			failures = append(failures, fmt.Errorf("bind %s to %s: %w", wanted[b].Group, wanted[b].ClusterRole, err))
 		}
 	}
-	return nil
+	return errors.Join(failures...)
+}
+
+func sorted[V any](m map[binding]V) []binding {
+	return slices.SortedFunc(maps.Keys(m), func(a, b binding) int {
+		return cmp.Or(cmp.Compare(a.namespace, b.namespace), cmp.Compare(a.name, b.name))
+	})
 }
 
 func (k *AccessPolicies) wanted(ctx context.Context, grants []accessentry.Grant) (map[binding]accessentry.Grant, error) {
@@ -105,7 +116,9 @@ func (k *AccessPolicies) namespaces(ctx context.Context) ([]string, error) {
 	}
 	names := []string{}
 	for _, item := range list.Items {
-		names = append(names, item.GetName())
+		if item.GetDeletionTimestamp() == nil { // else nothing can be made in it
+			names = append(names, item.GetName())
+		}
 	}
 	return names, nil
 }
@@ -118,24 +131,41 @@ func (k *AccessPolicies) resource(namespace string) dynamic.ResourceInterface {
 	return k.client.Resource(rbacv1.SchemeGroupVersion.WithResource("rolebindings")).Namespace(namespace)
 }
 
-func (k *AccessPolicies) list(ctx context.Context) (map[binding]bool, error) {
-	there := map[binding]bool{}
+// list finds the bindings that are kept, with what they bind.
+func (k *AccessPolicies) list(ctx context.Context) (map[binding]string, error) {
+	there := map[binding]string{}
 	for _, resource := range []string{"clusterrolebindings", "rolebindings"} {
 		list, err := k.client.Resource(rbacv1.SchemeGroupVersion.WithResource(resource)).List(ctx, metav1.ListOptions{LabelSelector: policyLabel})
 		if err != nil {
 			return nil, fmt.Errorf("list %s: %w", resource, err)
 		}
 		for _, item := range list.Items {
-			there[binding{item.GetNamespace(), item.GetName()}] = true
+			var b rbacv1.RoleBinding // both kinds have these fields
+			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(item.Object, &b); err != nil {
+				return nil, fmt.Errorf("%s %s: %w", resource, item.GetName(), err)
+			}
+			there[binding{item.GetNamespace(), item.GetName()}] = fmt.Sprint(b.RoleRef, b.Subjects)
 		}
 	}
 	return there, nil
 }
 
+// content is what list says of the binding of a group to a role.
+func content(group, clusterRole string) string {
+	return fmt.Sprint(roleRef(clusterRole), subjects(group))
+}
+
+func roleRef(clusterRole string) rbacv1.RoleRef {
+	return rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: clusterRole}
+}
+
+func subjects(group string) []rbacv1.Subject {
+	return []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: group}}
+}
+
 func (k *AccessPolicies) create(ctx context.Context, b binding, g accessentry.Grant) error {
 	meta := metav1.ObjectMeta{Name: b.name, Namespace: b.namespace, Labels: map[string]string{policyLabel: "true"}}
-	role := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: g.ClusterRole}
-	subjects := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: g.Group}}
+	role, subjects := roleRef(g.ClusterRole), subjects(g.Group)
 	var object any = &rbacv1.RoleBinding{TypeMeta: metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "RoleBinding"}, ObjectMeta: meta, RoleRef: role, Subjects: subjects}
 	if b.namespace == "" {
 		object = &rbacv1.ClusterRoleBinding{TypeMeta: metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRoleBinding"}, ObjectMeta: meta, RoleRef: role, Subjects: subjects}

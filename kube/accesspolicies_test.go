@@ -1,0 +1,122 @@
+package kube
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/dynamic/fake"
+	"k8s.io/client-go/kubernetes/scheme"
+	kubetesting "k8s.io/client-go/testing"
+
+	"github.com/eksauth/eksauth/accessentry"
+)
+
+func viewIn(namespaces ...string) []accessentry.Grant {
+	return accessentry.Grants([]accessentry.Entry{{Policies: []accessentry.Association{{Policy: "AmazonEKSViewPolicy", Namespaces: namespaces}}}})
+}
+
+func namespace(name string, deleted *metav1.Time) *corev1.Namespace {
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, DeletionTimestamp: deleted, Finalizers: []string{"kubernetes"}}}
+}
+
+// bindings are those of a cluster: where, which role, for whom.
+func bindings(t *testing.T, client *fake.FakeDynamicClient) []string {
+	t.Helper()
+	var found []string
+	for _, resource := range []string{"clusterrolebindings", "rolebindings"} {
+		list, err := client.Resource(rbacv1.SchemeGroupVersion.WithResource(resource)).List(t.Context(), metav1.ListOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, item := range list.Items {
+			var b rbacv1.RoleBinding
+			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(item.Object, &b); err != nil {
+				t.Fatal(err)
+			}
+			text := b.Namespace + " " + b.RoleRef.Name
+			for _, s := range b.Subjects {
+				text += " " + strings.TrimPrefix(s.Name, accessentry.GroupPrefix)
+			}
+			found = append(found, text)
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+func TestAccessPoliciesAreKept(t *testing.T) {
+	t.Parallel()
+	now := metav1.Now()
+	foreign := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "theirs"}, RoleRef: rbacv1.RoleRef{Name: "edit"}, Subjects: []rbacv1.Subject{{Name: "them"}}}
+	client := fake.NewSimpleDynamicClient(scheme.Scheme, namespace("team-a", nil), namespace("team-b", nil), namespace("team-gone", &now), namespace("other", nil), foreign)
+	k := &AccessPolicies{client}
+	is := func(want ...string) {
+		t.Helper()
+		if got := bindings(t, client); !slices.Equal(got, append([]string{" edit them"}, want...)) {
+			t.Errorf("the bindings are %q", got)
+		}
+	}
+	keep := func(grants []accessentry.Grant) {
+		t.Helper()
+		if err := k.Keep(t.Context(), grants); err != nil {
+			t.Fatal(err)
+		}
+	}
+	both := []string{
+		"team-a system:aggregate-to-view AmazonEKSViewPolicy:team-*", "team-a view AmazonEKSViewPolicy:team-*",
+		"team-b system:aggregate-to-view AmazonEKSViewPolicy:team-*", "team-b view AmazonEKSViewPolicy:team-*",
+	}
+	keep(viewIn("team-*"))
+	is(both...)
+
+	// Nothing is to be done, and nothing is done.
+	before := len(client.Actions())
+	keep(viewIn("team-*"))
+	for _, a := range client.Actions()[before:] {
+		if a.GetVerb() != "list" {
+			t.Errorf("%s %s", a.GetVerb(), a.GetResource().Resource)
+		}
+	}
+
+	// Whoever adds themselves to a binding is taken out again.
+	resource := client.Resource(rbacv1.SchemeGroupVersion.WithResource("rolebindings")).Namespace("team-a")
+	b, err := resource.Get(t.Context(), "eksauth:AmazonEKSViewPolicy:team-*:view", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Object["subjects"] = append(b.Object["subjects"].([]any), map[string]any{"apiGroup": rbacv1.GroupName, "kind": "User", "name": "mallory"})
+	if _, err := resource.Update(t.Context(), b, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	keep(viewIn("team-*"))
+	is(both...)
+
+	keep(nil)
+	is()
+}
+
+// A namespace in which nothing can be made keeps nobody else from their rights, and
+// leaves nobody theirs.
+func TestAFailureKeepsNothingElseFromBeingDone(t *testing.T) {
+	t.Parallel()
+	client := fake.NewSimpleDynamicClient(scheme.Scheme, namespace("a", nil), namespace("b", nil), namespace("c", nil))
+	k := &AccessPolicies{client}
+	if err := k.Keep(t.Context(), viewIn("c")); err != nil {
+		t.Fatal(err)
+	}
+	client.PrependReactor("create", "rolebindings", func(a kubetesting.Action) (bool, runtime.Object, error) {
+		return a.GetNamespace() == "a", nil, errors.New("not in this one")
+	})
+	if err := k.Keep(t.Context(), viewIn("a", "b")); err == nil || !strings.Contains(err.Error(), "not in this one") {
+		t.Errorf("the error is %v", err)
+	}
+	if got := bindings(t, client); !slices.Equal(got, []string{"b system:aggregate-to-view AmazonEKSViewPolicy:b", "b view AmazonEKSViewPolicy:b"}) {
+		t.Errorf("the bindings are %q", got)
+	}
+}
