@@ -23,6 +23,7 @@ func Add(text string, e awsauth.Entry) (string, error) {
 	if len(before.Broken) > 0 {
 		return "", broken(e.Key, before)
 	}
+	text = withoutNone(text)
 	list, err := listOf(text)
 	if err != nil {
 		return "", err
@@ -54,7 +55,8 @@ func Add(text string, e awsauth.Entry) (string, error) {
 }
 
 // Remove takes out the entry of that index. Comments stay, but for those
-// within the entry.
+// within the entry. After the last one the text says that there are none, since a
+// blank text may be an accident; see awsauth.Document.Silent.
 func Remove(text, key string, index int) (string, error) {
 	before := parse(key, text)
 	if len(before.Broken) > 0 {
@@ -85,10 +87,37 @@ func Remove(text, key string, index int) (string, error) {
 	}
 	text = strings.Join(slices.Delete(lines, first, last), "")
 	want := slices.DeleteFunc(everyEntry(before), func(e awsauth.Entry) bool { return e.Index == index })
+	if len(want) == 0 {
+		text = withNone(text)
+	}
 	if !same(want, everyEntry(parse(key, text))) {
 		return "", fmt.Errorf("%w: without %s[%d] the others would not be read as they are", ErrByHand, key, index)
 	}
 	return text, nil
+}
+
+// none is a line of its own that says so.
+const none = "[]"
+
+func withNone(text string) string {
+	if text != "" && !strings.HasSuffix(text, "\n") {
+		text += "\n"
+	}
+	return text + none + "\n"
+}
+
+// withoutNone takes out what withNone wrote; comments stay.
+func withoutNone(text string) string {
+	if strings.TrimSpace(withoutComments(text)) != none {
+		return text
+	}
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if strings.TrimSpace(line) != none {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
 }
 
 func parse(key, text string) awsauth.Document {
