@@ -15,6 +15,7 @@ type rule struct {
 	Entry
 	how       How
 	principal arn.Principal // of an entry with an ARN
+	pattern   string        // of one with wildcards, as principalKey.resource
 	username  template
 	groups    []template // nil when all are static
 	prefixes  []string   // usernames that this entry's source may not give
@@ -58,6 +59,10 @@ func (n *notes) compile() (r rule, ok bool) {
 }
 
 func (n *notes) compileSubject(r *rule) {
+	if r.ByUserID {
+		n.compileOnlyUserID(r)
+		return
+	}
 	given := 0
 	for _, is := range []bool{r.ARN != "", r.SSO != nil, r.Account != ""} {
 		if is {
@@ -83,6 +88,19 @@ func (n *notes) compileSubject(r *rule) {
 		if r.principal, r.how, ok = n.readARN(r.ARN); ok {
 			n.checkKey(*r)
 		}
+		if r.how == ByPattern {
+			r.pattern = keyOf(r.principal).resource()
+		}
+	}
+}
+
+func (n *notes) compileOnlyUserID(r *rule) {
+	r.how = ByUserID
+	if r.UserID == "" && !n.failed {
+		n.fail("give userid, such as AROA…: aws iam get-role shows it as RoleId", "the entry has no userid, and nothing else counts here")
+	}
+	if r.SSO != nil {
+		n.fail("give userid alone", "sso does not count here")
 	}
 }
 
@@ -141,7 +159,10 @@ func partitionIDs() []string {
 }
 
 func (n *notes) compileUserID(r rule) {
-	isRole := r.SSO != nil || r.principal.Kind == arn.Role || r.principal.Kind == arn.AssumedRole
+	isRole := r.SSO != nil || r.principal.Kind == arn.Role || r.principal.Kind == arn.AssumedRole || r.how == ByUserID && r.Key == MapRoles
+	if r.how == ByPattern && r.UserID != "" {
+		n.fail("leave out one of the two", "the entry is for one user id, and for any principal of a pattern")
+	}
 	if before, _, found := strings.Cut(r.UserID, ":"); found && isRole {
 		n.fail("write "+quote(before), "userid %s has a session name, which differs each time", quote(r.UserID))
 	}

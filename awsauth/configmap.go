@@ -12,7 +12,8 @@ import (
 //
 // A text that cannot be read breaks its own key only. The names of the keys do
 // depend on case; when one is missing and another key looks like a slip of the
-// pen for it, the missing one is reported broken rather than empty.
+// pen for it, the missing one is reported broken rather than empty. If all are
+// missing or blank, the document is Silent.
 //
 // Source: "Grant IAM users access to Kubernetes with a ConfigMap" in the EKS
 // user guide; aws-iam-authenticator for what works in practice.
@@ -29,6 +30,7 @@ func ParseConfigMap(data map[string]string) Document {
 			doc.unknownKey(key, data)
 		}
 	}
+	doc.Silent = len(doc.Broken) == 0 && !slices.ContainsFunc(keys(), func(key string) bool { return !isSkipped(data[key]) })
 	return doc
 }
 

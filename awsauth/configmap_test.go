@@ -143,12 +143,10 @@ func TestParseConfigMapWarnsOfWhatItPutsRightInRoles(t *testing.T) {
 func TestParseConfigMapRefusesRolesThatCannotMatch(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"rolearn: arn:aws:iam::111122223333:role/AWSReservedSSO_A_*": `has a wildcard, and ARNs are compared as they are; for SSO roles write sso: {`,
-		"rolearn: arn:aws:iam::111122223333:role/dev-*":              `has a wildcard, and ARNs are compared as they are; write one entry for each role or user`,
-		"rolearn: arn:aws:iam::1111:role/r":                          `has no account id of twelve digits`,
-		"rolearn: arn:aws:s3:::bucket":                               `has no account id`,
-		"rolearn: arn:aws-moon:iam::111122223333:role/r":             `names the partition aws-moon, which AWS does not have`,
-		"rolearn: arn:aws:iam::111122223333:instance-profile/r":      `is an instance profile; give the ARN of its role`,
+		"rolearn: arn:aws:iam::1111:role/r":                     `has no account id of twelve digits`,
+		"rolearn: arn:aws:s3:::bucket":                          `has no account id`,
+		"rolearn: arn:aws-moon:iam::111122223333:role/r":        `names the partition aws-moon, which AWS does not have`,
+		"rolearn: arn:aws:iam::111122223333:instance-profile/r": `is an instance profile; give the ARN of its role`,
 		"rolearn: [a]":                   `rolearn is a list, not a text`,
 		"rolearn: ''":                    `the entry does not say whom it is for; give rolearn, or sso`,
 		"sso: x":                         `sso is a text, not a mapping; give permissionSetName, accountID, partition`,

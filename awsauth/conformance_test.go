@@ -18,6 +18,7 @@ var syntaxes = []struct {
 }{
 	{EKSConfigMap, parseAsConfigMap},
 	{MountedFile, parseAsConfig},
+	{DynamicFile, parseAsDynamicFile},
 }
 
 // listing is a document without a syntax: entries as keys and values.
@@ -43,6 +44,17 @@ func parseAsConfig(t testing.TB, l listing) Document {
 		t.Fatalf("ParseConfig: %v\n%s", err, file)
 	}
 	return c.Mappings
+}
+
+func parseAsDynamicFile(t testing.TB, l listing) Document {
+	text, err := json.Marshal(map[string]any{
+		MapUsers: l.users, MapRoles: l.roles, MapAccounts: l.accounts,
+		"LastUpdatedDateTime": "2026-01-01T00:00:00Z", "Version": "2026-01-01", "ClusterID": "dev",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ParseDynamicFile(text, false)
 }
 
 func yamlList[T any](items []T, indent string) string {
@@ -145,6 +157,17 @@ func conformance() []conformanceCase {
 		{name: "SSO before the exact role", given: roles(sso("A", "111122223333", "sso"), role(acct+"role/AWSReservedSSO_A_0123456789abcdef", "exact")), who: sess + "AWSReservedSSO_A_0123456789abcdef/x", want: "sso", how: BySSO},
 		{name: "the exact role before SSO", given: roles(role(acct+"role/AWSReservedSSO_A_0123456789abcdef", "exact"), sso("A", "111122223333", "sso")), who: sess + "AWSReservedSSO_A_0123456789abcdef/x", want: "exact", how: ByARN},
 
+		{name: "a wildcard", given: roles(role(acct+"role/dev-*", "d")), who: sess + "dev-one/x", want: "d", how: ByPattern},
+		{name: "a wildcard does not care for case", given: roles(role(acct+"role/Dev-*", "d")), who: sess + "dEV-one/x", want: "d", how: ByPattern},
+		{name: "a wildcard is for its account", given: roles(role(acct+"role/dev-*", "d")), who: "arn:aws:sts::444455556666:assumed-role/dev-one/x", want: notMapped},
+		{name: "a wildcard is for its kind", given: roles(role(acct+"role/dev-*", "d")), who: acct + "user/dev-one", want: notMapped},
+		{name: "? is exactly one", given: roles(role(acct+"role/dev?", "d")), who: sess + "dev/x", want: notMapped},
+		{name: "a wildcard in a user's path", given: users(user(acct+"user/team-*/ada", "ada")), who: acct + "user/team-a/ada", want: "ada", how: ByPattern},
+		{name: "* goes beyond a slash, as in IAM", given: users(user(acct+"user/team*", "t")), who: acct + "user/team/dev/ada", want: "t", how: ByPattern},
+		{name: "a role's path before a wildcard is dropped", given: roles(role(acct+"role/team/dev-*", "d")), who: sess + "dev-one/x", want: "d", how: ByPattern},
+		{name: "a wildcard before the exact role", given: roles(role(acct+"role/dev-*", "first"), role(acct+"role/dev-one", "second")), who: sess + "dev-one/x", want: "first", how: ByPattern},
+		{name: "the exact role before a wildcard", given: roles(role(acct+"role/dev-one", "first"), role(acct+"role/dev-*", "second")), who: sess + "dev-one/x", want: "first", how: ByARN},
+
 		{name: "the pinned user", given: users(with(user(acct+"user/ada", "ada"), "userid", "AIDAONE")), who: acct + "user/ada", userID: "AIDAONE", want: "ada", how: ByARN},
 		{name: "another user of the same name", given: users(with(user(acct+"user/ada", "ada"), "userid", "AIDAONE")), who: acct + "user/ada", userID: "AIDATWO", want: notMapped},
 		{name: "a pinned user without an id", given: users(with(user(acct+"user/ada", "ada"), "userid", "AIDAONE")), who: acct + "user/ada", want: notMapped},
@@ -165,8 +188,8 @@ func conformance() []conformanceCase {
 		{name: "an unknown template", given: roles(role(acct+"role/r", "{{Session}}")), who: sess + "r/x", want: leftOut},
 		{name: "an unknown template in a group", given: roles(role(acct+"role/r", "r", "{{Team}}")), who: sess + "r/x", want: leftOut},
 		{name: "a session name that users do not have", given: users(user(acct+"user/ada", "u:{{SessionName}}")), who: acct + "user/ada", want: leftOut},
-		{name: "a wildcard", given: roles(role(acct+"role/*", "r")), who: sess + "r/x", want: leftOut},
-		{name: "a wildcard for one character", given: roles(role(acct+"role/?", "r")), who: sess + "r/x", want: leftOut},
+		{name: "nothing but a wildcard", given: roles(role(acct+"role/*", "r")), who: sess + "r/x", want: leftOut},
+		{name: "nothing but a wildcard for one character", given: roles(role(acct+"role/?", "r")), who: sess + "r/x", want: leftOut},
 		{name: "an ARN and sso", given: roles(with(sso("A", "111122223333", "a"), "rolearn", acct+"role/r")), who: sess + "r/x", want: leftOut},
 		{name: "a user's key under mapRoles", given: roles(user(acct+"user/ada", "ada")), who: acct + "user/ada", want: leftOut},
 		{name: "a role's key under mapUsers", given: users(role(acct+"user/ada", "ada")), who: acct + "user/ada", want: leftOut},

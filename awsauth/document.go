@@ -31,20 +31,22 @@ const (
 func keys() []string { return []string{MapRoles, MapUsers, MapAccounts} }
 
 // Entry is one mapping as its author wrote it. Exactly one of ARN, SSO and
-// Account says whom it is for.
+// Account says whom it is for; or, with ByUserID, UserID does.
 type Entry struct {
 	Source string // the source's name, such as EKSConfigMap
 	Key    string // mapRoles, mapUsers or mapAccounts
 	Index  int    // its place in the list, from 0
 	Line   int    // its first line, from 1; 0 when there are no lines. See Fault.Line.
 
-	ARN     string // of a role, a user, root or a federated user
+	ARN     string // of a role, a user, root or a federated user; names may have wildcards
 	SSO     *SSO   // roles that IAM Identity Center makes for a permission set
 	Account string // every principal of an account, under mapAccounts
 
 	// UserID, when given, is the unique id (AROA…, AIDA…) that the principal
 	// must have: a deleted and re-created user or role is then not the same.
 	UserID string
+	// ByUserID: UserID alone counts, and ARN is there for people.
+	ByUserID bool
 
 	// Username is a template. Without one the canonical ARN is the username,
 	// as it is for accounts: aws-iam-authenticator answers with an empty
@@ -73,13 +75,15 @@ func (e Entry) String() string {
 }
 
 // Subject is whom the entry is for, in one word: an ARN as written, an account
-// id, or the pattern of an SSO role's ARN.
+// id, the pattern of an SSO role's ARN, or a user id.
 func (e Entry) Subject() string {
 	switch {
 	case e.SSO != nil:
 		return fmt.Sprintf("arn:%s:iam::%s:role/%s%s_*", e.SSO.partition(), e.SSO.AccountID, ssoPrefix, e.SSO.PermissionSetName)
 	case e.Account != "":
 		return e.Account
+	case e.ARN == "" && e.ByUserID:
+		return e.UserID
 	}
 	return e.ARN
 }
@@ -181,6 +185,9 @@ type Document struct {
 	// list, too large). Their entries are unknown, which is not the same as
 	// none: Live keeps those of the last good document.
 	Broken []string
+	// Silent: there is a document, and it says nothing of mappings; all of its
+	// keys are missing or blank. An empty list would say that there are none.
+	Silent bool
 	// ReservedPrefixes are username prefixes that no mapping of this source
 	// may produce. Parsers leave it empty; Live fills it in.
 	ReservedPrefixes []string

@@ -15,6 +15,8 @@ type entryReader struct {
 	// weak: a text stands for a list of its words at commas, as viper reads
 	// the configuration file of aws-iam-authenticator.
 	weak bool
+	// byUserID: the user id of an entry alone counts.
+	byUserID bool
 }
 
 func newEntryReader(doc *Document, weak bool) *entryReader {
@@ -75,6 +77,7 @@ var (
 )
 
 func (r *entryReader) mapping(n *notes, item *yaml.Node, e *Entry) {
+	e.ByUserID = r.byUserID
 	known := roleKeys
 	if e.Key == MapUsers {
 		known = userKeys

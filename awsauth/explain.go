@@ -48,6 +48,10 @@ func (r *rule) nearMiss(id arn.Identity) string {
 		return ""
 	case BySSO:
 		return r.nearMissSSO(keyOf(id.Principal), id.UserID)
+	case ByPattern:
+		return r.nearMissPattern(keyOf(id.Principal))
+	case ByUserID:
+		return r.nearMissUserID(id)
 	}
 	want, got := keyOf(r.principal), keyOf(id.Principal)
 	sameName := want.name != "" && want.name == got.name
@@ -96,6 +100,29 @@ func (r *rule) nearMissSSO(got principalKey, userID string) string {
 		return "the partition is another"
 	}
 	return userIDMiss(r.UserID, userID)
+}
+
+func (r *rule) nearMissPattern(got principalKey) string {
+	want := keyOf(r.principal)
+	switch matches := arn.Match(r.pattern, got.resource()); {
+	case !matches:
+		return ""
+	case want.kind != got.kind:
+		return fmt.Sprintf("that is for a %s, this is a %s", want.kind, got.kind)
+	case want.account != got.account:
+		return "the account is another"
+	case want.partition != got.partition:
+		return "the partition is another"
+	}
+	return ""
+}
+
+// nearMissUserID goes by the ARN, which is otherwise for people only.
+func (r *rule) nearMissUserID(id arn.Identity) string {
+	if !sameSubject(r.ARN, id) {
+		return ""
+	}
+	return "only the user id counts; " + userIDMiss(r.UserID, id.UserID)
 }
 
 func userIDMiss(want, got string) string {

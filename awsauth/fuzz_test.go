@@ -1,6 +1,7 @@
 package awsauth
 
 import (
+	"encoding/json"
 	"reflect"
 	"slices"
 	"strings"
@@ -85,6 +86,31 @@ func FuzzParseConfigMap(f *testing.F) {
 	})
 }
 
+func FuzzParseDynamicFile(f *testing.F) {
+	for _, c := range conformance() {
+		text, err := json.Marshal(map[string]any{MapRoles: c.given.roles, MapUsers: c.given.users, MapAccounts: c.given.accounts})
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text, false)
+	}
+	f.Add([]byte(`{"mapRoles": [{"rolearn": "arn:aws:iam::111122223333:role/r", "userid": "AROAONE", "username": "r"}]}`), true)
+	f.Add([]byte("{\"mapRoles\":\t[{}, {\"userid\": \"\"}],\n\"mapUsers\": [[[[1]]]], \"<<\": {}}"), true)
+	f.Add([]byte(`{"mapUsers": null, "mapAccounts": [111122223333, 1e3, true]} {}`), false)
+	f.Fuzz(func(t *testing.T, text []byte, strict bool) {
+		d := ParseDynamicFile(text, strict)
+		if !json.Valid(text) && len(d.Broken) == 0 {
+			t.Fatalf("taken for JSON: %q", text)
+		}
+		checkDocument(t, d)
+		for _, e := range d.Entries {
+			if e.ByUserID != (strict && e.Account == "") {
+				t.Fatalf("strict %v: %+v", strict, e)
+			}
+		}
+	})
+}
+
 func FuzzParseConfig(f *testing.F) {
 	f.Add([]byte(fullConfig))
 	f.Add([]byte("clusterID: dev\nserver:\n  mapUsers:\n  - userarn: arn:aws:iam::111122223333:user/ada\n    username: ada\n"))
@@ -124,7 +150,7 @@ func FuzzLiveKeeps(f *testing.F) {
 			doc := ParseConfigMap(map[string]string{MapUsers: text})
 			update(t, l, EKSConfigMap, doc)
 			got, st := l.Table().Entries(), l.State()[0]
-			if len(doc.Broken) > 0 {
+			if len(doc.Broken) > 0 || doc.Silent {
 				if !reflect.DeepEqual(got, before) {
 					t.Fatalf("broken: %+v became %+v", before, got)
 				}

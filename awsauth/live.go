@@ -1,6 +1,7 @@
 package awsauth
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -14,6 +15,8 @@ type Source struct {
 	Name string // such as EKSConfigMap
 	// ReservedPrefixes are username prefixes that its mappings may not give.
 	ReservedPrefixes []string
+	// Idle: it is not searched unless Live.Order names it.
+	Idle bool
 }
 
 // Live holds the current Table while its sources change. Table, State and
@@ -29,8 +32,14 @@ type Source struct {
 // in the new document. Nothing else is kept: an entry that is taken out is out
 // at once, whatever other entries are faulty.
 //
-// A source that has not been read even once is not taken for an empty one.
+// A source that has not been read even once is not taken for an empty one. One
+// that is gone, or says nothing any more (see Document.Silent), keeps its last
+// entries for as long as Grace says.
 type Live struct {
+	// Grace is for how long the last entries of a source stay in use that is gone
+	// or silent; without end if 0. Whoever sets it calls Expire now and then. Set
+	// it before the first update.
+	Grace time.Duration
 	// Now is the clock; time.Now if nil. Set it before the first update.
 	Now func() time.Time
 	// OnChange is told of every change of a source's entries, faults or
@@ -39,7 +48,8 @@ type Live struct {
 	OnChange func(SourceState)
 
 	mu      sync.Mutex
-	sources []*liveSource // in the order in which they are searched
+	sources []*liveSource // in the order in which they are searched, then the idle ones
+	wanted  []string      // the order that Order asked for and that is not in force yet
 
 	current atomic.Pointer[snapshot]
 }
@@ -50,6 +60,7 @@ type liveSource struct {
 	standing standing // what said and those before it have come to
 	used     Document // said with the entries of standing
 	state    SourceState
+	held     bool // by Suspend
 }
 
 // snapshot is one state of everything, replaced as a whole.
@@ -63,7 +74,11 @@ type snapshot struct {
 type SourceState struct {
 	Name    string
 	Synced  bool // it has been read, or found missing, at least once
-	Missing bool // it does not exist now; its last entries stay in use
+	Missing bool // it does not exist now
+	Silent  bool // it exists, and says nothing; see Document.Silent
+	// Since is when it was found missing or silent. Its last entries stay in use
+	// until Live.Grace is over.
+	Since time.Time
 	// Suspended: its entries are not in use, whatever they are.
 	Suspended bool
 	Entries   int       // in use
@@ -87,8 +102,9 @@ type SourceState struct {
 func NewLive(sources ...Source) *Live {
 	l := &Live{}
 	for _, s := range sources {
-		l.sources = append(l.sources, &liveSource{Source: s, state: SourceState{Name: s.Name}})
+		l.sources = append(l.sources, &liveSource{Source: s, state: SourceState{Name: s.Name, Suspended: s.Idle}})
 	}
+	slices.SortStableFunc(l.sources, idleLast)
 	l.publish()
 	return l
 }
@@ -115,11 +131,14 @@ func (l *Live) Update(source string, doc Document) error {
 }
 
 // Missing says that a source does not exist: its ConfigMap was deleted, or was
-// never there. The entries of its last document, if there was one, stay in use.
+// never there. The entries of its last document, if there was one, stay in use
+// until Grace is over.
 func (l *Live) Missing(source string) error {
-	return l.change(source, func(s *liveSource, _ time.Time) bool {
+	return l.change(source, func(s *liveSource, now time.Time) bool {
 		same := s.state.Synced && s.state.Missing
-		s.missing()
+		if !same {
+			s.missing(now)
+		}
 		return !same
 	})
 }
@@ -128,42 +147,128 @@ func (l *Live) Missing(source string) error {
 // waits for a source that is suspended.
 func (l *Live) Suspend(source string, suspended bool) error {
 	return l.change(source, func(s *liveSource, _ time.Time) bool {
-		changed := s.state.Suspended != suspended
-		s.state.Suspended = suspended
+		changed := s.held != suspended
+		s.held = suspended
+		s.state.Suspended = s.held || s.Idle
 		return changed
 	})
+}
+
+// Order says which of the declared sources are searched, in which order. As long as
+// one of them has not been read, the order before stays in force, so that nobody is
+// turned away in between.
+func (l *Live) Order(sources ...string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, name := range sources {
+		if _, err := l.find(name); err != nil {
+			return err
+		}
+		if slices.Contains(sources[:i], name) {
+			return fmt.Errorf("mappings: source %q is there twice", name)
+		}
+	}
+	l.wanted = sources
+	if l.reorder() {
+		l.publish()
+	}
+	return nil
+}
+
+// reorder puts the wanted order into force, if it can be.
+func (l *Live) reorder() bool {
+	if l.wanted == nil {
+		return false
+	}
+	place := func(s *liveSource) int { return slices.Index(l.wanted, s.Name) }
+	for _, s := range l.sources {
+		if place(s) >= 0 && !s.state.Synced && !s.held {
+			return false
+		}
+	}
+	for _, s := range l.sources {
+		s.Idle = place(s) < 0
+		s.state.Suspended = s.held || s.Idle
+	}
+	slices.SortStableFunc(l.sources, func(a, b *liveSource) int {
+		return cmp.Or(idleLast(a, b), cmp.Compare(place(a), place(b)))
+	})
+	l.wanted = nil
+	return true
+}
+
+func idleLast(a, b *liveSource) int {
+	switch {
+	case a.Idle == b.Idle:
+		return 0
+	case a.Idle:
+		return 1
+	}
+	return -1
+}
+
+// Expire takes the entries out of use whose source has been gone or silent for
+// longer than Grace.
+func (l *Live) Expire() {
+	for _, s := range l.State() {
+		_ = l.change(s.Name, func(s *liveSource, now time.Time) bool { // it is declared
+			gone := s.state.Missing || s.state.Silent
+			if l.Grace <= 0 || !gone || len(s.used.Entries) == 0 || now.Sub(s.state.Since) < l.Grace {
+				return false
+			}
+			s.drop()
+			return true
+		})
+	}
+}
+
+func (l *Live) find(source string) (*liveSource, error) {
+	i := slices.IndexFunc(l.sources, func(s *liveSource) bool { return s.Name == source })
+	if i < 0 {
+		return nil, fmt.Errorf("mappings: source %q is not one of those declared", source)
+	}
+	return l.sources[i], nil
 }
 
 func (l *Live) change(source string, apply func(*liveSource, time.Time) bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	i := slices.IndexFunc(l.sources, func(s *liveSource) bool { return s.Name == source })
-	if i < 0 {
-		return fmt.Errorf("mappings: source %q is not one of those declared", source)
+	s, err := l.find(source)
+	if err != nil {
+		return err
 	}
 	now := time.Now
 	if l.Now != nil {
 		now = l.Now
 	}
-	if !apply(l.sources[i], now()) {
+	changed := apply(s, now())
+	if reordered := l.reorder(); !changed && !reordered {
 		l.publishTimes()
 		return nil
 	}
 	l.publish()
-	if l.OnChange != nil {
-		l.OnChange(l.current.Load().states[i])
+	if changed && l.OnChange != nil {
+		l.OnChange(s.state)
 	}
 	return nil
 }
 
 func (s *liveSource) update(doc Document, now time.Time) {
+	if doc.Silent && len(s.used.Entries) > 0 {
+		if !s.state.Silent {
+			s.missing(now)
+			s.state.Missing, s.state.Silent = false, true
+		}
+		s.said, s.state.Updated = doc, now
+		return
+	}
 	broken := func(key string) bool { return slices.Contains(doc.Broken, key) }
 	s.said, s.standing = doc, s.standing.next(doc)
 	s.used = doc
 	s.used.ReservedPrefixes = s.ReservedPrefixes
 	s.used.Entries = s.standing.entries()
 	st := &s.state
-	st.Synced, st.Missing, st.Updated, st.Entries = true, false, now, len(s.used.Entries)
+	st.Synced, st.Missing, st.Silent, st.Since, st.Updated, st.Entries = true, false, false, time.Time{}, now, len(s.used.Entries)
 	st.Broken, st.Kept = slices.Clone(doc.Broken), nil
 	for _, f := range s.standing.faulty {
 		if f.kept != nil && !broken(f.Key) {
@@ -177,9 +282,18 @@ func (s *liveSource) update(doc Document, now time.Time) {
 	st.Stale = keysOf(s.used.Entries, func(key string) bool { return broken(key) || slices.Contains(kept, key) })
 }
 
-func (s *liveSource) missing() {
-	s.state.Synced, s.state.Missing = true, true
+func (s *liveSource) missing(now time.Time) {
+	s.state.Synced, s.state.Missing, s.state.Silent = true, true, false
+	if s.state.Since.IsZero() {
+		s.state.Since = now
+	}
 	s.state.Stale = keysOf(s.used.Entries, func(string) bool { return true })
+}
+
+// drop forgets what the source once said.
+func (s *liveSource) drop() {
+	s.said, s.standing, s.used = Document{Source: s.Name}, standing{}, Document{}
+	s.state.Entries, s.state.Stale, s.state.Kept, s.state.Broken = 0, nil, nil, nil
 }
 
 // keysOf lists the keys that entries have and that are wanted, in order.

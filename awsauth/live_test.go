@@ -159,7 +159,7 @@ func TestLiveKeepsTheEntriesOfADeletedSource(t *testing.T) {
 	if err := l.Missing(EKSConfigMap); err != nil {
 		t.Fatal(err)
 	}
-	want := SourceState{Name: EKSConfigMap, Synced: true, Missing: true, Entries: 2, Stale: []string{"mapUsers", "mapAccounts"}, Updated: minute(1), LastGood: minute(1)}
+	want := SourceState{Name: EKSConfigMap, Synced: true, Missing: true, Since: minute(2), Entries: 2, Stale: []string{"mapUsers", "mapAccounts"}, Updated: minute(1), LastGood: minute(1)}
 	if diff := cmp.Diff(want, l.State()[0]); diff != "" || who(t, l, "ada") != "ada" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -15,6 +15,8 @@ const (
 	ByRoleName                // a role whose path, in the entry, sessions do not show
 	BySession                 // the role of a session whose ARN the entry gives
 	BySSO                     // a permission set's role
+	ByPattern                 // an ARN with wildcards
+	ByUserID                  // the user id alone; see Entry.ByUserID
 	ByAccount                 // the account
 )
 
@@ -28,6 +30,10 @@ func (h How) String() string {
 		return "role of the session ARN"
 	case BySSO:
 		return "SSO permission set"
+	case ByPattern:
+		return "ARN with wildcards"
+	case ByUserID:
+		return "user id alone"
 	case ByAccount:
 		return "account"
 	}

@@ -10,6 +10,9 @@ import (
 // ssoPrefix begins the names of the roles that IAM Identity Center makes.
 const ssoPrefix = "AWSReservedSSO_"
 
+// ssoSuffix is the number of hexadecimal digits that end them.
+const ssoSuffix = 16
+
 // ssoPath begins the paths of those roles; a region may follow.
 const ssoPath = "/aws-reserved/sso.amazonaws.com/"
 
@@ -61,8 +64,7 @@ func (k principalKey) ssoKey() (principalKey, bool) {
 // permissionSet takes a role's name apart: AWSReservedSSO_SET_ and 16
 // hexadecimal digits.
 func permissionSet(role string) (string, bool) {
-	const suffix = 16
-	cut := len(role) - suffix - 1
+	cut := len(role) - ssoSuffix - 1
 	if cut <= len(ssoPrefix) || !strings.EqualFold(role[:len(ssoPrefix)], ssoPrefix) || role[cut] != '_' || !isHex(strings.ToLower(role[cut+1:])) {
 		return "", false
 	}
@@ -80,9 +82,9 @@ func isHex(s string) bool {
 
 // readARN reads an entry's ARN, and says how identities will match it.
 func (n *notes) readARN(s string) (p arn.Principal, how How, ok bool) {
-	if strings.ContainsAny(s, "*?") {
-		n.fail(wildcardHint(s), "%s has a wildcard, and ARNs are compared as they are", quote(s))
-		return p, 0, false
+	if strings.ContainsAny(s, wildcards) {
+		p, ok := n.readPattern(s)
+		return p, ByPattern, ok
 	}
 	p, err := arn.ParsePrincipal(s)
 	if err != nil {
@@ -133,13 +135,6 @@ func arnFault(s string, err error) string {
 		return quote(s) + " " + syntax.Message
 	}
 	return err.Error()
-}
-
-func wildcardHint(s string) string {
-	if strings.Contains(strings.ToLower(s), strings.ToLower(ssoPrefix)) {
-		return "for SSO roles write sso: {permissionSetName: …, accountID: …} in place of rolearn"
-	}
-	return "write one entry for each role or user"
 }
 
 func arnHint(key string) string {

@@ -202,7 +202,7 @@ func (x earlier) enter(e *Entry, index int) {
 // subject is whom an entry is for, in the form in which the entries of two
 // documents are compared.
 type subject struct {
-	how    How          // ByARN, BySSO or ByAccount; 0 if it cannot be read
+	how    How          // ByARN, BySSO, ByUserID or ByAccount; 0 if it cannot be read
 	who    principalKey // with the pin
 	anyPin bool
 
@@ -227,6 +227,8 @@ func subjectOf(e Entry) (s subject, ok bool) {
 	switch r.how {
 	case ByAccount:
 		return subject{how: ByAccount, who: principalKey{account: r.Account}}, true
+	case ByUserID:
+		return subject{how: ByUserID, who: principalKey{userID: r.UserID}}, true
 	case BySSO:
 		return subject{how: BySSO, who: r.SSO.key().pinned(r.UserID)}, true
 	}
@@ -251,4 +253,11 @@ func subjectsOf(list []faulty) []subject {
 // key is that of the roles of s: its name is the permission set's.
 func (s *SSO) key() principalKey {
 	return principalKey{kind: arn.Role, partition: s.partition(), account: s.AccountID, name: strings.ToLower(s.PermissionSetName)}
+}
+
+// roles is the pattern of the roles of s.
+func (s *SSO) roles() principalKey {
+	k := s.key()
+	k.name = strings.ToLower(ssoPrefix) + k.name + "_" + strings.Repeat("?", ssoSuffix)
+	return k
 }

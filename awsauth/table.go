@@ -17,6 +17,8 @@ type Table struct {
 	exact    map[principalKey]int32
 	sso      map[principalKey]int32 // name is the permission set's
 	accounts map[string]int32
+	userIDs  map[string]int32 // of entries for which nothing else counts
+	patterns patterns
 
 	shadowed []Shadow
 	faults   []Fault
@@ -42,7 +44,9 @@ func NewTable(docs ...Document) *Table {
 		exact:    make(map[principalKey]int32, size),
 		sso:      map[principalKey]int32{},
 		accounts: map[string]int32{},
+		userIDs:  map[string]int32{},
 	}
+	t.patterns.rules = &t.rules
 	for _, d := range docs {
 		for _, e := range d.Entries {
 			t.add(e, d.ReservedPrefixes)
@@ -84,13 +88,20 @@ func (t *Table) index(r *rule, place int32) int32 {
 	switch r.how {
 	case ByAccount:
 		return enter(t.accounts, r.Account, place)
+	case ByUserID:
+		return enter(t.userIDs, r.UserID, place)
 	case BySSO:
 		k := r.SSO.key()
-		by := at(t.sso, k)
+		by := min(at(t.sso, k), t.patterns.covering(r.SSO.roles()))
 		return min(by, enter(t.sso, k.pinned(r.UserID), place))
 	}
 	k := keyOf(r.principal)
-	by := at(t.exact, k)
+	if r.how == ByPattern {
+		by := t.patterns.covering(k)
+		t.patterns.enter(k, place)
+		return by
+	}
+	by := min(at(t.exact, k), t.patterns.find(k))
 	if s, ok := k.ssoKey(); ok {
 		by = min(by, at(t.sso, s), at(t.sso, s.pinned(r.UserID)))
 	}
@@ -113,14 +124,18 @@ func enter[K comparable](m map[K]int32, k K, place int32) int32 {
 	return none
 }
 
-// find is a fixed number of look-ups, whatever the number of entries.
+// find is a bounded number of look-ups, whatever the number of entries; those of
+// wildcards after the same prefix are tried one by one.
 func (t *Table) find(id arn.Identity) int32 {
 	k := keyOf(id.Principal)
 	place := t.findPinned(t.exact, k, id.UserID)
 	if s, ok := k.ssoKey(); ok && len(t.sso) > 0 {
 		place = min(place, t.findPinned(t.sso, s, id.UserID))
 	}
-	return place
+	if id.UserID != "" && len(t.userIDs) > 0 {
+		place = min(place, at(t.userIDs, id.UserID))
+	}
+	return min(place, t.patterns.find(k))
 }
 
 // findPinned finds the first of the entry without a pin and the one that pins
