@@ -66,16 +66,19 @@ func DefaultConfig() Config {
 	}
 }
 
-// Sources declares the configured sources for NewLive, in the configured order,
-// but access entries first: in EKS an access entry wins over aws-auth.
+// Sources declares the configured sources for NewLive, in SearchOrder; and, where
+// the order may change, all others as idle.
 func (c Config) Sources() []Source {
 	var sources []Source
-	for _, mode := range c.Server.BackendMode {
-		s := Source{Name: mode, ReservedPrefixes: c.Server.ReservedPrefixes[mode]}
-		if mode == EKSAccessEntries {
-			sources = slices.Insert(sources, 0, s)
-		} else {
-			sources = append(sources, s)
+	for _, mode := range SearchOrder(c.Server.BackendMode) {
+		sources = append(sources, Source{Name: mode, ReservedPrefixes: c.Server.ReservedPrefixes[mode]})
+	}
+	if c.Server.DynamicBackendModePath == "" {
+		return sources
+	}
+	for _, mode := range modes() {
+		if !slices.Contains(c.Server.BackendMode, mode) {
+			sources = append(sources, Source{Name: mode, ReservedPrefixes: c.Server.ReservedPrefixes[mode], Idle: true})
 		}
 	}
 	return sources
@@ -126,7 +129,7 @@ func (c Config) Validate() error {
 	switch {
 	case dynamic && c.Server.DynamicFilePath == "":
 		doc.failSetting(c, "server.backendMode", "set server.dynamicfilepath", "the backendMode DynamicFile has no file")
-	case !dynamic && c.Server.DynamicFilePath != "":
+	case !dynamic && c.Server.DynamicFilePath != "" && c.Server.DynamicBackendModePath == "":
 		doc.failSetting(c, "server.dynamicfilepath", "add DynamicFile to server.backendMode", "dynamicfilepath is not used without the backendMode DynamicFile")
 	}
 	return configError(doc.Faults)
@@ -160,11 +163,7 @@ func (c Config) Unsupported() []Unsupported {
 	}
 	for _, mode := range c.Server.BackendMode {
 		ask(mode == CRD, "server.backendMode", "mappings from IAMIdentityMapping objects")
-		ask(mode == DynamicFile, "server.backendMode", "mappings from a dynamic file")
 	}
-	ask(c.Server.DynamicFilePath != "", "server.dynamicfilepath", "mappings from a dynamic file")
-	ask(c.Server.DynamicFileUserIDStrict, "server.dynamicfileUserIDStrict", "mappings by user id from a dynamic file")
-	ask(c.Server.DynamicBackendModePath != "", "server.dynamicBackendModePath", "switching sources while running")
 	ask(c.Server.EC2DescribeInstancesRoleARN != "", "server.ec2DescribeInstancesRoleARN", "{{EC2PrivateDNSName}}")
 	return list
 }

@@ -45,11 +45,8 @@ type accessEntries struct {
 	failure string                   // likewise; "" if all was well
 }
 
-// newAccessEntries prepares to follow them; nil if they are not among the sources.
+// newAccessEntries prepares to follow them.
 func newAccessEntries(ctx context.Context, f *authenticatorFlags, live *awsauth.Live, log *slog.Logger) (*accessEntries, error) {
-	if !slices.Contains(f.Server.BackendMode, awsauth.EKSAccessEntries) {
-		return nil, nil
-	}
 	c, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("access entries: %w", err)
@@ -59,7 +56,7 @@ func newAccessEntries(ctx context.Context, f *authenticatorFlags, live *awsauth.
 	}
 	a := &accessEntries{
 		client: eks.NewFromConfig(c), cluster: f.ClusterID, every: f.accessEntriesEvery, live: live, log: log,
-		configMap: slices.Contains(f.Server.BackendMode, awsauth.EKSConfigMap),
+		configMap: slices.ContainsFunc(live.State(), func(s awsauth.SourceState) bool { return s.Name == awsauth.EKSConfigMap }),
 	}
 	cluster, err := clusterConfig(f.Server.Kubeconfig, f.Server.Master, "access policies become role bindings of the cluster")
 	if err != nil {

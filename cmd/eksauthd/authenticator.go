@@ -17,7 +17,6 @@ import (
 	"github.com/eksauth/eksauth/awsauth"
 	"github.com/eksauth/eksauth/internal/cli"
 	"github.com/eksauth/eksauth/internal/serving"
-	"github.com/eksauth/eksauth/kube"
 	"github.com/eksauth/eksauth/token"
 	"github.com/eksauth/eksauth/tokenreview"
 )
@@ -33,6 +32,7 @@ type authenticatorFlags struct {
 	healthAddress string
 
 	accessEntriesEvery time.Duration
+	grace              time.Duration
 }
 
 func (p *program) newAuthenticator() *cobra.Command {
@@ -45,10 +45,11 @@ who is that in Kubernetes?
 
 The configuration file is aws-iam-authenticator's, and so are the flags with the
 same names. Mappings come from the file (backendMode MountedFile), from the
-ConfigMap kube-system/aws-auth (EKSConfigMap), and from the access entries of an
-EKS cluster with the name --cluster-id (EKSAccessEntries), which win over the
-others; the cluster's authentication mode is obeyed. Those are asked for with the
-AWS SDK's default credentials and region.
+ConfigMap kube-system/aws-auth (EKSConfigMap), from a JSON file that may change
+(DynamicFile), and from the access entries of an EKS cluster with the name
+--cluster-id (EKSAccessEntries), which win over the others; the cluster's
+authentication mode is obeyed. Those are asked for with the AWS SDK's default
+credentials and region.
 
 It serves ` + authenticatePath + `, /metrics, /healthz and /readyz over TLS. Standard output
 gets two lines: "serving URL" when it listens, and "ready" when all mappings
@@ -64,7 +65,8 @@ have been read. The log goes to standard error.`,
 	flags.String("kubeconfig", "", "`file` that says how to reach the API server, for reading aws-auth (default: as a pod of the cluster)")
 	flags.String("master", "", "`URL` of the API server, over that in --kubeconfig")
 	flags.String("partition", d.Partition, "AWS `partition` that tokens must be of")
-	flags.StringSlice("backend-mode", d.BackendMode, "sources of mappings, in the `order` in which they are searched: MountedFile, EKSConfigMap, EKSAccessEntries")
+	flags.StringSlice("backend-mode", d.BackendMode, "sources of mappings, in the `order` in which they are searched: MountedFile, EKSConfigMap, DynamicFile, EKSAccessEntries")
+	flags.DurationVar(&f.grace, "missing-grace", 15*time.Minute, "for how long the last mappings of a source stay in use that was deleted or emptied; 0 for as long as the program runs")
 	flags.DurationVar(&f.accessEntriesEvery, "access-entries-every", 10*time.Second, "how often EKS is asked for access entries")
 	flags.StringVar(&f.stsEndpoint, "sts-endpoint", "", "ask the STS at this `URL`, whatever host a token names, and believe what it says")
 	flags.StringSliceVar(&f.apiAudiences, "api-audiences", nil, "`audiences` that tokens are good for: kube-apiserver's flag of the same name (default: whatever it asks for)")
@@ -90,6 +92,9 @@ func (f *authenticatorFlags) check() error {
 	if f.accessEntriesEvery < time.Second {
 		return cli.Hint(cli.Usage("--access-entries-every %s: a second is the least", f.accessEntriesEvery), "such as 10s")
 	}
+	if f.grace < 0 {
+		return cli.Hint(cli.Usage("--missing-grace %s is less than nothing", f.grace), "such as 15m, or 0 for as long as the program runs")
+	}
 	if f.stsEndpoint == "" {
 		return nil
 	}
@@ -107,8 +112,7 @@ type authenticator struct {
 	log     *slog.Logger
 	live    *awsauth.Live
 	changed chan struct{} // has a value when a source has changed
-	watch   *kube.ConfigMap
-	entries *accessEntries // nil if they are no source
+	sources *sources
 	cert    certificate
 	metrics *metrics
 	url     string // where kube-apiserver finds it
@@ -120,7 +124,7 @@ func (p *program) authenticator(ctx context.Context, f *authenticatorFlags) erro
 	if err != nil {
 		return err
 	}
-	if a.entries, err = newAccessEntries(ctx, f, a.live, a.log); err != nil {
+	if err := a.sources.prepare(ctx); err != nil {
 		return err
 	}
 	if err := a.cert.open(); err != nil {
@@ -162,12 +166,7 @@ func (a *authenticator) run(ctx context.Context, listener, health net.Listener, 
 	if a.cert.keeper != nil {
 		group.Go(func() error { return a.cert.keeper.Run(ctx) })
 	}
-	if a.watch != nil {
-		group.Go(func() error { return a.watch.Run(ctx) })
-	}
-	if a.entries != nil {
-		group.Go(func() error { return a.entries.Run(ctx) })
-	}
+	group.Go(func() error { return a.sources.Run(ctx) })
 	group.Go(func() error { return a.announce(ctx, out) })
 	err := group.Wait()
 	if err == nil {
@@ -187,9 +186,8 @@ func (p *program) prepare(f *authenticatorFlags) (*authenticator, error) {
 	if a.live, err = newMappings(f.settings, a.log, a.noteChange); err != nil {
 		return nil, err
 	}
-	if a.watch, err = newWatch(f.settings, a.live, a.log); err != nil {
-		return nil, err
-	}
+	a.live.Grace = f.grace
+	a.sources = a.newSources()
 	a.cert = newCertificate(f.settings, a.log)
 	a.cert.Changed = func() {
 		if err := a.writeWebhookConfig(); err != nil {
@@ -197,9 +195,6 @@ func (p *program) prepare(f *authenticatorFlags) (*authenticator, error) {
 		}
 	}
 	a.metrics = newMetrics(a.live, a.cert.NotAfter)
-	if a.watch != nil {
-		a.watch.Failed = func(error) { a.metrics.watchFails.Inc() }
-	}
 	return a, nil
 }
 

@@ -22,7 +22,7 @@ func addHealth(mux *http.ServeMux, live *awsauth.Live, m *metrics) {
 // neverGood reports whether a source cannot be read, and could not be since the
 // program started.
 func neverGood(s awsauth.SourceState) bool {
-	return !s.Missing && len(s.Broken) > 0 && s.LastGood.IsZero()
+	return !s.Suspended && !s.Missing && len(s.Broken) > 0 && s.LastGood.IsZero()
 }
 
 // writeReady tells how each source is doing. One that was good and is now broken
@@ -38,8 +38,12 @@ func writeReady(w http.ResponseWriter, live *awsauth.Live) {
 	for _, s := range states {
 		state := "not read yet"
 		switch {
+		case s.Suspended:
+			state = "not in use"
 		case s.Missing:
 			state = "does not exist"
+		case s.Silent:
+			state = "has nothing in it"
 		case len(s.Broken) > 0:
 			state = "cannot be read: " + strings.Join(s.Broken, ", ")
 		case s.Synced:

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/eksauth/eksauth/awsauth"
 	"github.com/eksauth/eksauth/kube"
@@ -20,17 +21,14 @@ func newMappings(s *settings, log *slog.Logger, changed func()) (*awsauth.Live, 
 		report.write(state)
 		changed()
 	}
-	if !slices.Contains(s.Server.BackendMode, awsauth.MountedFile) {
+	if !slices.ContainsFunc(live.State(), func(s awsauth.SourceState) bool { return s.Name == awsauth.MountedFile }) {
 		return live, nil
 	}
 	return live, live.Update(awsauth.MountedFile, s.Mappings)
 }
 
-// newWatch prepares to watch aws-auth; nil if it is not among the sources.
+// newWatch prepares to watch aws-auth.
 func newWatch(s *settings, live *awsauth.Live, log *slog.Logger) (*kube.ConfigMap, error) {
-	if !slices.Contains(s.Server.BackendMode, awsauth.EKSConfigMap) {
-		return nil, nil
-	}
 	config, err := clusterConfig(s.Server.Kubeconfig, s.Server.Master, "aws-auth is to be read from the cluster")
 	if err != nil {
 		return nil, err
@@ -64,12 +62,25 @@ func (r changeReport) write(s awsauth.SourceState) {
 	}
 	switch {
 	case s.Missing && s.Entries > 0:
-		r.log.Error(name+": it is gone; keeping the last good mappings", "source", s.Name, "entries", s.Entries)
+		r.log.Error(name+": it is gone; keeping the last good mappings"+r.until(s), "source", s.Name, "entries", s.Entries)
+	case s.Silent && s.Entries > 0:
+		r.log.Error(name+": it has nothing in it; keeping the last good mappings"+r.until(s), "source", s.Name, "entries", s.Entries,
+			"hint", "write an empty list, [], where there shall be no mappings")
+	case s.Silent:
+		r.log.Warn(name+": it has nothing in it; nobody is mapped by it", "source", s.Name)
 	case s.Missing:
 		r.log.Warn(name+": it does not exist; nobody is mapped by it", "source", s.Name)
 	default:
 		r.log.Info(name+": mappings in use", "source", s.Name, "entries", s.Entries)
 	}
+}
+
+// until says when the last mappings of a source that is gone end.
+func (r changeReport) until(s awsauth.SourceState) string {
+	if r.live.Grace <= 0 {
+		return ""
+	}
+	return " until " + s.Since.Add(r.live.Grace).UTC().Format(time.RFC3339)
 }
 
 func displayName(source string) string {
@@ -78,6 +89,8 @@ func displayName(source string) string {
 		return kube.Name
 	case awsauth.MountedFile:
 		return "configuration file"
+	case awsauth.DynamicFile:
+		return "dynamic file"
 	}
 	return source
 }

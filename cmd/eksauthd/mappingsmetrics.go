@@ -19,6 +19,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 var (
 	descSynced   = describe("synced", "1 once the source has been read, or found missing.")
 	descMissing  = describe("missing", "1 while the source does not exist.")
+	descSilent   = describe("silent", "1 while the source exists and has nothing in it.")
 	descEntries  = describe("entries", "Mappings of the source that are in use.")
 	descBroken   = describe("broken_keys", "Keys of the source that cannot be read.")
 	descStale    = describe("stale_keys", "Keys whose mappings in use are those of an earlier version of the source.")
@@ -28,18 +29,22 @@ var (
 )
 
 func (mappingsCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descSynced, descMissing, descEntries, descBroken, descStale, descFaults, descUpdated, descLastGood} {
+	for _, d := range []*prometheus.Desc{descSynced, descMissing, descSilent, descEntries, descBroken, descStale, descFaults, descUpdated, descLastGood} {
 		ch <- d
 	}
 }
 
 func (c mappingsCollector) Collect(ch chan<- prometheus.Metric) {
 	for _, s := range c.live.State() {
+		if s.Suspended && !s.Synced {
+			continue // nobody has asked for it
+		}
 		gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, append([]string{s.Name}, labels...)...)
 		}
 		gauge(descSynced, truth(s.Synced))
 		gauge(descMissing, truth(s.Missing))
+		gauge(descSilent, truth(s.Silent))
 		gauge(descEntries, float64(s.Entries))
 		gauge(descBroken, float64(len(s.Broken)))
 		gauge(descStale, float64(len(s.Stale)))

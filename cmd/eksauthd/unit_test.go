@@ -268,6 +268,7 @@ func TestMetricsOfTheMappings(t *testing.T) {
 			`eksauth_mappings_faults{severity="warning",source="EKSConfigMap"} ` + warnings,
 			`eksauth_mappings_last_good_timestamp_seconds{source="EKSConfigMap"} ` + lastGood,
 			`eksauth_mappings_missing{source="EKSConfigMap"} ` + missing,
+			`eksauth_mappings_silent{source="EKSConfigMap"} 0`,
 			`eksauth_mappings_stale_keys{source="EKSConfigMap"} ` + stale,
 			`eksauth_mappings_synced{source="EKSConfigMap"} ` + synced,
 			`eksauth_mappings_updated_timestamp_seconds{source="EKSConfigMap"} ` + updated,

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eksauth/eksauth/internal/atomicfile"
+)
+
+// becomes waits until ada is answered with the username; "" is a refusal.
+func (d *daemon) becomes(t *testing.T, username string) {
+	t.Helper()
+	raw, got := mint(t, ada, "dev"), ""
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		_, r := d.review(t, raw)
+		if got = r.Status.User.Username; got == username && r.Status.Authenticated == (username != "") {
+			return
+		}
+	}
+	t.Fatalf("ada is %q after 20 s, want %q\n%s", got, username, d.stderr)
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := atomicfile.Write(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func dynamicFile(username, userID string) string {
+	return fmt.Sprintf(`{"mapUsers": [{"userarn": %q, "userid": %q, "username": %q, "groups": []}], "LastUpdatedDateTime": "x"}`, adaARN, userID, username)
+}
+
+func TestSignsInByTheDynamicFile(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "dynamic.json")
+	write(t, file, dynamicFile("one", ""))
+	d := start(t, "clusterID: dev\nserver:\n  backendMode: [DynamicFile]\n  dynamicfilepath: "+file+"\n",
+		"--sts-endpoint", newSTS(t), "--missing-grace", "3s")
+	d.becomes(t, "one")
+	write(t, file, dynamicFile("two", ""))
+	d.becomes(t, "two")
+	for _, broken := range []string{"", "{", `{"mapuser": []}`} {
+		write(t, file, broken)
+		time.Sleep(2 * followEvery)
+		d.becomes(t, "two")
+	}
+	if _, text := d.get(t, "/readyz"); !strings.HasPrefix(text, "DynamicFile: cannot be read: mapUsers") {
+		t.Errorf("/readyz %s", text)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2 * followEvery)
+	d.becomes(t, "two")
+	d.becomes(t, "") // the grace is over
+	write(t, file, dynamicFile("three", ""))
+	d.becomes(t, "three")
+	write(t, file, `{"mapUsers": []}`)
+	d.becomes(t, "")
+	log := d.stderr.String()
+	for _, want := range []string{
+		"dynamic file: line 1: the file is not JSON: it ends too early",
+		"dynamic file: mapUsers line 1: the file has no key mapUsers, but",
+		"dynamic file: it is gone; keeping the last good mappings until 20",
+		"dynamic file: it does not exist; nobody is mapped by it",
+	} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log lacks %q:\n%s", want, log)
+		}
+	}
+}
+
+func TestDynamicFileByUserIDAlone(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "dynamic.json")
+	write(t, file, dynamicFile("another", "AIDAANOTHER"))
+	d := start(t, "clusterID: dev\nserver:\n  backendMode: DynamicFile\n  dynamicfileUserIDStrict: true\n  dynamicfilepath: "+file+"\n", "--sts-endpoint", newSTS(t))
+	d.becomes(t, "")
+	write(t, file, dynamicFile("ada", "AIDAADA.LOVELACE"))
+	d.becomes(t, "ada")
+}
+
+func TestTheSourcesChangeWhileItRuns(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	mode, dynamic := filepath.Join(dir, "mode.json"), filepath.Join(dir, "dynamic.json")
+	d := start(t, fileConfig+"  dynamicBackendModePath: "+mode+"\n  dynamicfilepath: "+dynamic+"\n",
+		"--sts-endpoint", newSTS(t), "--master", awsAuthServer(t, "- userarn: "+adaARN+"\n  username: from-the-cluster\n"))
+	d.becomes(t, "ada.lovelace")
+	write(t, mode, `{"backendMode": "EKSConfigMap MountedFile"}`)
+	d.becomes(t, "from-the-cluster")
+	if _, text := d.get(t, "/readyz"); !strings.HasPrefix(text, "EKSConfigMap: ok (1 mappings)\nMountedFile: ok (1 mappings)\n") || !strings.Contains(text, "DynamicFile: not in use") {
+		t.Errorf("/readyz %s", text)
+	}
+	write(t, mode, `{"backendMode": "MountedFile EKSConfigMap"}`)
+	d.becomes(t, "ada.lovelace")
+	for _, bad := range []string{"{", `{"backendMode": "Nowhere"}`, `{"backendMode": ""}`, `{}`, `{"backendMode": "CRD CRD"}`} {
+		write(t, mode, bad)
+		time.Sleep(2 * followEvery)
+		d.becomes(t, "ada.lovelace")
+	}
+	write(t, dynamic, dynamicFile("from-the-file", ""))
+	write(t, mode, `{"backendMode": "DynamicFile,MountedFile"}`)
+	d.becomes(t, "from-the-file")
+	if err := os.Remove(mode); err != nil {
+		t.Fatal(err)
+	}
+	d.becomes(t, "ada.lovelace")
+	if n := strings.Count(d.stderr.String(), "the file of the backend mode cannot be used; keeping the sources and their order"); n != 5 {
+		t.Errorf("%d complaints about bad files, want 5:\n%s", n, d.stderr)
+	}
+}
