@@ -11,6 +11,12 @@ import _ "embed"
 //go:embed webhook.yaml
 var Webhook []byte
 
+// Authenticator is authenticator.yaml: the rights of the authenticator to read
+// aws-auth and to write events about it.
+//
+//go:embed authenticator.yaml
+var Authenticator []byte
+
 // AccessPolicies is access-policies.yaml: the rights of the authenticator to keep
 // the role bindings of access policies.
 //

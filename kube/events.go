@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,12 +15,12 @@ import (
 const (
 	maxEvents    = 256 // that wait to be written
 	eventTimeout = 5 * time.Second
-	// eventEvery is how often one service account gets an event at most.
+	// eventEvery is how often one object gets an event for one reason at most.
 	eventEvery = time.Minute
 )
 
-// Events writes Kubernetes Events about service accounts. They are for people
-// who look: one that cannot be written, or that is one too many, is lost.
+// Events writes Kubernetes Events of type Warning. They are for people who look:
+// one that cannot be written, or that is one too many, is lost.
 //
 // What it needs of a cluster is to create events.
 type Events struct {
@@ -28,13 +29,25 @@ type Events struct {
 	queue     chan notice
 	log       *slog.Logger
 	now       func() time.Time
-	written   map[accountName]time.Time // of Run alone
+	written   map[topic]time.Time // of Run alone
+}
+
+// Object is what an event is about: one of the core API group.
+type Object struct{ Kind, Namespace, Name string }
+
+// topic is what there is one event of in a while.
+type topic struct {
+	about  Object
+	reason string
 }
 
 type notice struct {
-	account         accountName
-	reason, message string
+	topic
+	message string
 }
+
+// maxEventMessage is what the API server takes, in bytes.
+const maxEventMessage = 1024
 
 // NewEvents prepares to write events in the name of a component.
 func NewEvents(config *rest.Config, component string, log *slog.Logger) (*Events, error) {
@@ -42,13 +55,16 @@ func NewEvents(config *rest.Config, component string, log *slog.Logger) (*Events
 	if err != nil {
 		return nil, fmt.Errorf("write events: %w", err)
 	}
-	return &Events{component: component, client: client, queue: make(chan notice, maxEvents), log: log, now: time.Now, written: map[accountName]time.Time{}}, nil
+	return &Events{component: component, client: client, queue: make(chan notice, maxEvents), log: log, now: time.Now, written: map[topic]time.Time{}}, nil
 }
 
-// Warn queues an event about a service account. It does not wait.
-func (e *Events) Warn(namespace, serviceAccount, reason, message string) {
+// Warn queues an event. It does not wait.
+func (e *Events) Warn(about Object, reason, message string) {
+	if len(message) > maxEventMessage {
+		message = strings.ToValidUTF8(message[:maxEventMessage-len("…")], "") + "…"
+	}
 	select {
-	case e.queue <- notice{accountName{namespace, serviceAccount}, reason, message}:
+	case e.queue <- notice{topic{about, reason}, message}:
 	default:
 	}
 }
@@ -60,18 +76,17 @@ func (e *Events) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case next := <-e.queue:
-			if e.isDue(next.account) {
+			if e.isDue(next.topic) {
 				e.write(ctx, next)
 			}
 		}
 	}
 }
 
-// isDue bounds what is written about one service account, and what is
-// remembered about all.
-func (e *Events) isDue(account accountName) bool {
+// isDue bounds what is written about one topic, and what is remembered about all.
+func (e *Events) isDue(t topic) bool {
 	now := e.now()
-	if last, ok := e.written[account]; ok && now.Sub(last) < eventEvery {
+	if last, ok := e.written[t]; ok && now.Sub(last) < eventEvery {
 		return false
 	}
 	for other, last := range e.written {
@@ -82,7 +97,7 @@ func (e *Events) isDue(account accountName) bool {
 	if len(e.written) >= maxEvents {
 		return false
 	}
-	e.written[account] = now
+	e.written[t] = now
 	return true
 }
 
@@ -90,13 +105,14 @@ func (e *Events) write(ctx context.Context, next notice) {
 	ctx, cancel := context.WithTimeout(ctx, eventTimeout)
 	defer cancel()
 	now := metav1.NewTime(e.now())
-	err := e.client.Post().Namespace(next.account.namespace).Resource("events").Body(&corev1.Event{
-		ObjectMeta:     metav1.ObjectMeta{GenerateName: next.account.name + ".", Namespace: next.account.namespace},
-		InvolvedObject: corev1.ObjectReference{APIVersion: "v1", Kind: "ServiceAccount", Namespace: next.account.namespace, Name: next.account.name},
+	about := next.about
+	err := e.client.Post().Namespace(about.Namespace).Resource("events").Body(&corev1.Event{
+		ObjectMeta:     metav1.ObjectMeta{GenerateName: about.Name + ".", Namespace: about.Namespace},
+		InvolvedObject: corev1.ObjectReference{APIVersion: "v1", Kind: about.Kind, Namespace: about.Namespace, Name: about.Name},
 		Type:           corev1.EventTypeWarning, Reason: next.reason, Message: next.message,
 		Source: corev1.EventSource{Component: e.component}, FirstTimestamp: now, LastTimestamp: now, Count: 1,
 	}).Do(ctx).Error()
 	if err != nil {
-		e.log.Warn("an event could not be written", "namespace", next.account.namespace, "service_account", next.account.name, "error", err)
+		e.log.Warn("an event could not be written", "kind", about.Kind, "namespace", about.Namespace, "name", about.Name, "error", err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ import (
 	"github.com/eksauth/eksauth/internal/logtest"
 )
 
-func TestWritesOneEventAMinuteForEachServiceAccount(t *testing.T) {
+func TestWritesOneEventAMinuteForEachObjectAndReason(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	var events []corev1.Event
@@ -37,15 +38,18 @@ func TestWritesOneEventAMinuteForEachServiceAccount(t *testing.T) {
 		t.Fatal(err)
 	}
 	runUntilTheEnd(t, e.Run)
-	e.Warn("apps", "web", "AdmittedWithoutCredentials", "first")
-	e.Warn("apps", "web", "AdmittedWithoutCredentials", "again")
-	e.Warn("apps", "db", "AdmittedWithoutCredentials", "other")
+	web, db := Object{"ServiceAccount", "apps", "web"}, Object{"ServiceAccount", "apps", "db"}
+	e.Warn(web, "AdmittedWithoutCredentials", "first")
+	e.Warn(web, "AdmittedWithoutCredentials", "again")
+	e.Warn(db, "AdmittedWithoutCredentials", "other")
+	e.Warn(web, "AnotherReason", strings.Repeat("é", maxEventMessage))
 	count := func() int { mu.Lock(); defer mu.Unlock(); return len(events) }
-	until(t, "two events", func() bool { return count() == 2 })
+	until(t, "three events", func() bool { return count() == 3 })
 	mu.Lock()
 	defer mu.Unlock()
 	first := events[0]
-	if first.InvolvedObject.Kind != "ServiceAccount" || first.InvolvedObject.Name != "web" || first.Type != "Warning" || first.Message != "first" || events[1].Message != "other" {
+	if first.InvolvedObject.Kind != "ServiceAccount" || first.InvolvedObject.Name != "web" || first.Type != "Warning" || first.Message != "first" || events[1].Message != "other" ||
+		len(events[2].Message) > maxEventMessage || !strings.HasSuffix(events[2].Message, "é…") {
 		t.Errorf("%+v", events)
 	}
 }
@@ -53,13 +57,14 @@ func TestWritesOneEventAMinuteForEachServiceAccount(t *testing.T) {
 func TestEventsAreBounded(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	e := &Events{queue: make(chan notice, maxEvents), now: func() time.Time { return now }, written: map[accountName]time.Time{}}
+	e := &Events{queue: make(chan notice, maxEvents), now: func() time.Time { return now }, written: map[topic]time.Time{}}
+	about := func(i int) Object { return Object{"ServiceAccount", "apps", fmt.Sprint(i)} }
 	for i := range 3 * maxEvents {
-		e.Warn("apps", fmt.Sprint(i), "R", "m") // must not wait
+		e.Warn(about(i), "R", "m") // must not wait
 	}
 	due := 0
 	for i := range 3 * maxEvents {
-		if e.isDue(accountName{"apps", fmt.Sprint(i)}) {
+		if e.isDue(topic{about(i), "R"}) {
 			due++
 		}
 	}
@@ -67,7 +72,7 @@ func TestEventsAreBounded(t *testing.T) {
 		t.Errorf("%d due, %d queued, want %d", due, len(e.queue), maxEvents)
 	}
 	now = now.Add(eventEvery)
-	if !e.isDue(accountName{"apps", "0"}) || len(e.written) != 1 {
+	if !e.isDue(topic{about(0), "R"}) || len(e.written) != 1 {
 		t.Errorf("a minute later: %d remembered", len(e.written))
 	}
 }

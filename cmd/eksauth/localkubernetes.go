@@ -142,7 +142,7 @@ func (l *local) initAuthenticator(ctx context.Context, eksauthd string) (webhook
 	return w, nil
 }
 
-// prepareCluster gives the authenticator the one right that it needs, and the
+// prepareCluster gives the authenticator the rights that it needs, and the
 // cluster its aws-auth. One that is there already stays: somebody may have
 // edited it. A world file that was given is the truth again.
 func (l *local) prepareCluster(ctx context.Context, worldGiven bool) error {
@@ -153,13 +153,10 @@ func (l *local) prepareCluster(ctx context.Context, worldGiven bool) error {
 	if err := atomicfile.Write(l.path("aws-auth.yaml"), manifest, 0o600); err != nil {
 		return err
 	}
-	for path, text := range authenticatorRBAC {
-		if err := l.putObject(text, func(object any) error { return l.kube.plane.Apply(ctx, path, object) }); err != nil {
+	for _, manifest := range [][]byte{deploy.Authenticator, deploy.AccessPolicies} {
+		if err := l.grant(ctx, manifest); err != nil {
 			return err
 		}
-	}
-	if err := l.grantAccessPolicies(ctx); err != nil {
-		return err
 	}
 	const configMaps = "/api/v1/namespaces/kube-system/configmaps"
 	return l.putObject(string(manifest), func(object any) error {
@@ -170,45 +167,23 @@ func (l *local) prepareCluster(ctx context.Context, worldGiven bool) error {
 	})
 }
 
-// grantAccessPolicies gives the authenticator the rights to keep the bindings of
-// access policies.
-func (l *local) grantAccessPolicies(ctx context.Context) error {
-	objects, err := readManifest(deploy.AccessPolicies)
+// grant applies a manifest of roles and their bindings.
+func (l *local) grant(ctx context.Context, manifest []byte) error {
+	objects, err := readManifest(manifest)
 	if err != nil {
-		return fmt.Errorf("deploy/access-policies.yaml: %w", err)
+		return err
 	}
 	for _, object := range objects {
-		resource := "clusterroles"
-		if object["kind"] == "ClusterRoleBinding" {
-			resource = "clusterrolebindings"
+		path := rbacAPI
+		if namespace := objectNamespace(object); namespace != "" {
+			path += "/namespaces/" + namespace
 		}
-		if err := l.kube.plane.Apply(ctx, rbacAPI+"/"+resource+"/"+objectName(object), object); err != nil {
+		path += "/" + strings.ToLower(fmt.Sprint(object["kind"])) + "s/" + objectName(object)
+		if err := l.kube.plane.Apply(ctx, path, object); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// authenticatorRBAC: to read one ConfigMap.
-var authenticatorRBAC = map[string]string{
-	"/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/roles/eksauthd-authenticator": `
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: eksauthd-authenticator, namespace: kube-system}
-rules:
-- apiGroups: [""]
-  resources: [configmaps]
-  resourceNames: [aws-auth]
-  verbs: [get, list, watch]
-`,
-	"/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/rolebindings/eksauthd-authenticator": `
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: eksauthd-authenticator, namespace: kube-system}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: eksauthd-authenticator}
-subjects:
-- {apiGroup: rbac.authorization.k8s.io, kind: User, name: ` + authenticatorUser + `}
-`,
 }
 
 func (l *local) putObject(text string, put func(object any) error) error {

@@ -125,6 +125,12 @@ func objectName(object manifest) string {
 	return s
 }
 
+func objectNamespace(object manifest) string {
+	metadata, _ := object["metadata"].(manifest)
+	s, _ := metadata["namespace"].(string)
+	return s
+}
+
 // pointAt makes a registration lead to a URL: no Service leads out of a cluster
 // without nodes.
 func pointAt(registration manifest, url string, ca []byte) error {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -113,6 +114,7 @@ type authenticator struct {
 	live    *awsauth.Live
 	changed chan struct{} // has a value when a source has changed
 	sources *sources
+	events  atomic.Pointer[mappingEvents] // nil without a cluster to write them to
 	cert    certificate
 	metrics *metrics
 	url     string // where kube-apiserver finds it
@@ -198,7 +200,8 @@ func (p *program) prepare(f *authenticatorFlags) (*authenticator, error) {
 	return a, nil
 }
 
-func (a *authenticator) noteChange() {
+func (a *authenticator) noteChange(s awsauth.SourceState) {
+	a.events.Load().note(s)
 	select {
 	case a.changed <- struct{}{}:
 	default:

@@ -8,18 +8,20 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/eksauth/eksauth/awsauth"
 	"github.com/eksauth/eksauth/kube"
 )
 
 // newMappings makes the live mappings of the configured sources. The
 // configuration file's are in use when it returns.
-func newMappings(s *settings, log *slog.Logger, changed func()) (*awsauth.Live, error) {
+func newMappings(s *settings, log *slog.Logger, changed func(awsauth.SourceState)) (*awsauth.Live, error) {
 	live := awsauth.NewLive(s.Sources()...)
 	report := changeReport{log: log, live: live, scrub: newScrubber(s.Server.ScrubbedAccounts)}
 	live.OnChange = func(state awsauth.SourceState) {
 		report.write(state)
-		changed()
+		changed(state)
 	}
 	if !slices.ContainsFunc(live.State(), func(s awsauth.SourceState) bool { return s.Name == awsauth.MountedFile }) {
 		return live, nil
@@ -27,13 +29,30 @@ func newMappings(s *settings, log *slog.Logger, changed func()) (*awsauth.Live, 
 	return live, live.Update(awsauth.MountedFile, s.Mappings)
 }
 
-// newWatch prepares to watch aws-auth.
-func newWatch(s *settings, live *awsauth.Live, log *slog.Logger) (*kube.ConfigMap, error) {
-	config, err := clusterConfig(s.Server.Kubeconfig, s.Server.Master, "aws-auth is to be read from the cluster")
+// followConfigMap prepares to watch aws-auth, and to write events about what is
+// wrong with it.
+func (a *authenticator) followConfigMap() (follower, error) {
+	s := a.flags.Server
+	config, err := clusterConfig(s.Kubeconfig, s.Master, "aws-auth is to be read from the cluster")
 	if err != nil {
 		return nil, err
 	}
-	return kube.NewConfigMap(config, live, log)
+	watch, err := kube.NewConfigMap(config, a.live, a.log)
+	if err != nil {
+		return nil, err
+	}
+	watch.Failed = func(error) { a.metrics.watchFails.Inc() }
+	events, err := kube.NewEvents(config, "eksauthd-authenticator", a.log)
+	if err != nil {
+		return nil, err
+	}
+	a.events.Store(&mappingEvents{events: events, scrub: newScrubber(s.ScrubbedAccounts), grace: a.flags.grace})
+	return func(ctx context.Context) error {
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error { return watch.Run(ctx) })
+		group.Go(func() error { return events.Run(ctx) })
+		return group.Wait()
+	}, nil
 }
 
 // changeReport says in the log what a changed source means.
@@ -75,12 +94,14 @@ func (r changeReport) write(s awsauth.SourceState) {
 	}
 }
 
+func (r changeReport) until(s awsauth.SourceState) string { return until(s, r.live.Grace) }
+
 // until says when the last mappings of a source that is gone end.
-func (r changeReport) until(s awsauth.SourceState) string {
-	if r.live.Grace <= 0 {
+func until(s awsauth.SourceState, grace time.Duration) string {
+	if grace <= 0 {
 		return ""
 	}
-	return " until " + s.Since.Add(r.live.Grace).UTC().Format(time.RFC3339)
+	return " until " + s.Since.Add(grace).UTC().Format(time.RFC3339)
 }
 
 func displayName(source string) string {

@@ -200,7 +200,7 @@ func (w *podWebhook) handler() http.Handler {
 		Settings: w.flags.settings, Accounts: w.accounts, OnLookupFailure: w.flags.onLookupFailure.policy(),
 		Log: w.log, Observer: w.metrics,
 		Notify: func(namespace, serviceAccount, message string) {
-			w.events.Warn(namespace, serviceAccount, "AdmittedWithoutCredentials", message)
+			w.events.Warn(kube.Object{Kind: "ServiceAccount", Namespace: namespace, Name: serviceAccount}, "AdmittedWithoutCredentials", message)
 		},
 	}
 	if w.fallbacks != nil {

@@ -123,12 +123,7 @@ func (s *sources) start(ctx context.Context, group *errgroup.Group, mode string)
 func (a *authenticator) newFollower(ctx context.Context, mode string) (follower, error) {
 	switch mode {
 	case awsauth.EKSConfigMap:
-		watch, err := newWatch(a.flags.settings, a.live, a.log)
-		if err != nil {
-			return nil, err
-		}
-		watch.Failed = func(error) { a.metrics.watchFails.Inc() }
-		return watch.Run, nil
+		return a.followConfigMap()
 	case awsauth.DynamicFile:
 		return newDynamicFile(a.flags.Server, a.live, a.log).Run, nil
 	case awsauth.EKSAccessEntries:

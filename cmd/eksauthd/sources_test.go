@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eksauth/eksauth/awsauth"
 	"github.com/eksauth/eksauth/internal/atomicfile"
 )
 
@@ -114,4 +115,28 @@ func TestTheSourcesChangeWhileItRuns(t *testing.T) {
 	if n := strings.Count(d.stderr.String(), "the file of the backend mode cannot be used; keeping the sources and their order"); n != 5 {
 		t.Errorf("%d complaints about bad files, want 5:\n%s", n, d.stderr)
 	}
+}
+
+func TestEventsAboutTheMappings(t *testing.T) {
+	t.Parallel()
+	since := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	m := &mappingEvents{scrub: newScrubber([]string{"444455556666"}), grace: time.Hour}
+	fault := awsauth.Fault{Key: "mapUsers", Line: 3, Severity: awsauth.Error, Message: "arn:aws:iam::444455556666:x is bad", Hint: "mend it"}
+	for _, c := range []struct {
+		state           awsauth.SourceState
+		reason, message string
+	}{
+		{awsauth.SourceState{Entries: 1, Faults: []awsauth.Fault{{Severity: awsauth.Warning, Message: "x"}}}, "", ""},
+		{awsauth.SourceState{Missing: true, Since: since, Entries: 2}, "MappingsGone", "the last 2 mappings stay in use until 2026-01-01T01:00:00Z"},
+		{awsauth.SourceState{Silent: true, Since: since, Entries: 2}, "MappingsGone", "the last 2 mappings stay in use until 2026-01-01T01:00:00Z"},
+		{awsauth.SourceState{Missing: true}, "NoMappings", "nobody is mapped by aws-auth"},
+		{awsauth.SourceState{Faults: []awsauth.Fault{fault}}, "MappingsFaulty", "mapUsers line 3: (scrubbed) is bad; the entry is not used; mend it"},
+		{awsauth.SourceState{Faults: []awsauth.Fault{fault}, Broken: []string{"mapUsers"}, Stale: []string{"mapUsers"}}, "MappingsFaulty", "mapUsers line 3: (scrubbed) is bad; keeping the last good mappings; mend it"},
+	} {
+		if reason, message := m.about(c.state); reason != c.reason || message != c.message {
+			t.Errorf("%+v:\n got %s %s\nwant %s %s", c.state, reason, message, c.reason, c.message)
+		}
+	}
+	m.note(awsauth.SourceState{Name: awsauth.DynamicFile, Missing: true}) // no ConfigMap; it would panic
+	(*mappingEvents)(nil).note(awsauth.SourceState{Name: awsauth.EKSConfigMap, Missing: true})
 }

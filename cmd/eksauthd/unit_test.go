@@ -98,7 +98,7 @@ func newSource(t *testing.T, scrubbed ...string) *source {
 	settings.Server.ScrubbedAccounts = scrubbed
 	settings.Server.BackendMode = []string{awsauth.EKSConfigMap}
 	var err error
-	s.Live, err = newMappings(settings, slog.New(slog.NewTextHandler(&s.log, nil)), func() {})
+	s.Live, err = newMappings(settings, slog.New(slog.NewTextHandler(&s.log, nil)), func(awsauth.SourceState) {})
 	if err != nil {
 		t.Fatal(err)
 	}

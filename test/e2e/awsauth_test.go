@@ -123,6 +123,16 @@ func TestBrokenEditLocksNobodyOut(t *testing.T) {
 	if !strings.HasSuffix(strings.TrimSpace(stale), " 1") {
 		t.Errorf("no metric says that the mappings are stale: %q", stale)
 	}
+	awaitEvent(t, c, "MappingsFaulty", "keeping the last good mappings")
+}
+
+// awaitEvent waits for what kubectl shows to whoever looks at aws-auth.
+func awaitEvent(t *testing.T, c *client, reason, message string) {
+	t.Helper()
+	eventually(t, 5*time.Second, "an event "+reason, func() bool {
+		events := c.admin("get", "events", "-n", "kube-system", "--field-selector", "involvedObject.kind=ConfigMap,involvedObject.name=aws-auth,reason="+reason, "-o", "jsonpath={.items[*].message}")
+		return strings.Contains(events, message)
+	})
 }
 
 // Nor may one entry that is not right lock out whom it is about.
@@ -150,5 +160,20 @@ func TestDeletionLocksNobodyOut(t *testing.T) {
 	restoreAWSAuth(t, c)
 	c.admin("delete", "configmap", "-n", "kube-system", "aws-auth")
 	time.Sleep(2 * time.Second)
+	mustBeAda(t, c.whoami())
+	awaitEvent(t, c, "MappingsGone", "stay in use until 20")
+}
+
+// Nor by an edit that leaves nothing.
+func TestEmptiedConfigMapLocksNobodyOut(t *testing.T) {
+	s := theSystem(t)
+	c := s.client(t)
+	restoreAWSAuth(t, c)
+	before := s.authenticatorLog(t)
+	c.admin("patch", "configmap", "-n", "kube-system", "aws-auth", "--type=json", "-p", `[{"op": "remove", "path": "/data"}]`)
+	eventually(t, 5*time.Second, "the log's word of it", func() bool {
+		return strings.Contains(s.authenticatorLog(t)[len(before):], "it has nothing in it; keeping the last good mappings until")
+	})
+	time.Sleep(1100 * time.Millisecond) // a token of another second is in no cache
 	mustBeAda(t, c.whoami())
 }
