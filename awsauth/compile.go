@@ -24,8 +24,16 @@ type rule struct {
 // notes collects the faults of one entry.
 type notes struct {
 	entry  Entry
+	rule   Rule // that faults are against; "" for ValidEntry, or PlainlySaid of warnings
 	faults []Fault
 	failed bool
+}
+
+// against notes faults against a rule.
+func (n *notes) against(rule Rule, note func()) {
+	n.rule = rule
+	note()
+	n.rule = ""
 }
 
 func (n *notes) fail(hint, format string, args ...any) {
@@ -38,8 +46,16 @@ func (n *notes) warn(hint, format string, args ...any) {
 }
 
 func (n *notes) add(s Severity, hint, message string) {
+	rule := n.rule
+	switch {
+	case rule != "":
+	case s == Error:
+		rule = ValidEntry
+	default:
+		rule = PlainlySaid
+	}
 	n.faults = appendFaults(n.faults, Fault{
-		Source: n.entry.Source, Key: n.entry.Key, Line: n.entry.Line, Severity: s,
+		Source: n.entry.Source, Key: n.entry.Key, Line: n.entry.Line, Severity: s, Rule: rule,
 		Subject: shorten(n.entry.Subject()), Message: message, Hint: hint,
 	})
 }
@@ -178,7 +194,7 @@ func (n *notes) compileUsername(r *rule) {
 	}
 	t, fault := parseTemplate(r.Username)
 	if fault != nil {
-		n.fail(fault.hint, "username: %s", fault.message)
+		n.against(Renderable, func() { n.fail(fault.hint, "username: %s", fault.message) })
 		return
 	}
 	r.username = t
@@ -197,7 +213,7 @@ func (n *notes) compileGroups(r *rule) {
 	for i, g := range r.Groups {
 		t, fault := parseTemplate(g)
 		if fault != nil {
-			n.fail(fault.hint, "groups: %s", fault.message)
+			n.against(Renderable, func() { n.fail(fault.hint, "groups: %s", fault.message) })
 			continue
 		}
 		if strings.ContainsAny(g, " \t\r\n") {
@@ -223,7 +239,9 @@ func (n *notes) checkSession(r rule) {
 	}
 	for _, t := range append([]template{r.username}, r.groups...) {
 		if t.uses(sessionName, sessionNameRaw, privateDNSName) {
-			n.fail("only the sessions of roles have one", "a template needs a session name, and %s has none", quote(r.ARN))
+			n.against(Renderable, func() {
+				n.fail("only the sessions of roles have one", "a template needs a session name, and %s has none", quote(r.ARN))
+			})
 			return
 		}
 	}

@@ -84,7 +84,11 @@ func TestParseConfigReadsEverySetting(t *testing.T) {
 	if err := got.Validate(); err != nil {
 		t.Error(err)
 	}
-	wantSources := []Source{{Name: "MountedFile"}, {Name: "DynamicFile", ReservedPrefixes: []string{"aws:", "system:"}}}
+	// It has a dynamicBackendModePath, so that the others may come.
+	wantSources := []Source{
+		{Name: "MountedFile"}, {Name: "DynamicFile", ReservedPrefixes: []string{"aws:", "system:"}},
+		{Name: "EKSConfigMap", Idle: true}, {Name: "CRD", Idle: true}, {Name: "EKSAccessEntries", Idle: true},
+	}
 	if diff := cmp.Diff(wantSources, got.Sources()); diff != "" {
 		t.Errorf("sources (-want +got):\n%s", diff)
 	}
@@ -264,11 +268,7 @@ func TestUnsupportedListsOnlyWhatIsSwitchedOn(t *testing.T) {
 	}
 	c.Server.BackendMode = append(c.Server.BackendMode, CRD)
 	want := []Unsupported{
-		{"server.backendMode", 31, "mappings from a dynamic file"},
 		{"server.backendMode", 31, "mappings from IAMIdentityMapping objects"},
-		{"server.dynamicfilepath", 32, "mappings from a dynamic file"},
-		{"server.dynamicfileUserIDStrict", 33, "mappings by user id from a dynamic file"},
-		{"server.dynamicBackendModePath", 34, "switching sources while running"},
 		{"server.ec2DescribeInstancesRoleARN", 14, "{{EC2PrivateDNSName}}"},
 	}
 	if diff := cmp.Diff(want, c.Unsupported()); diff != "" {

@@ -61,5 +61,5 @@ func (d *Document) unknownKey(key string, data map[string]string) {
 		d.fail(meant, 0, "rename it to "+meant, "the ConfigMap has no key %s, but %s", meant, quote(key))
 		return
 	}
-	d.warn(key, 0, "known here: mapRoles, mapUsers, mapAccounts", "the key %s is not read", quote(key))
+	d.noteRule(KnownKey, Warning, key, 0, "known here: mapRoles, mapUsers, mapAccounts", "the key %s is not read", quote(key))
 }

@@ -132,6 +132,7 @@ type Fault struct {
 	// counted within the text of the key; in a file, within the file.
 	Line     int
 	Severity Severity
+	Rule     Rule
 	Subject  string // of the entry, as Entry.Subject; "" when it is not about one
 	Message  string // what is wrong
 	Hint     string // what to do about it; may be empty
@@ -166,7 +167,7 @@ func appendFaults(list []Fault, more ...Fault) []Fault {
 		case len(list) < maxFaults:
 			list = append(list, f)
 		case len(list) == maxFaults:
-			list = append(list, Fault{Source: f.Source, Key: f.Key, Severity: Error, Message: "there are more faults than are listed"})
+			list = append(list, Fault{Source: f.Source, Key: f.Key, Severity: Error, Rule: f.Rule, Message: "there are more faults than are listed"})
 		}
 	}
 	return list
@@ -225,8 +226,16 @@ func (d *Document) warn(key string, line int, hint, format string, args ...any) 
 }
 
 func (d *Document) note(s Severity, key string, line int, hint, format string, args ...any) {
+	rule := Readable
+	if s == Warning {
+		rule = PlainlySaid
+	}
+	d.noteRule(rule, s, key, line, hint, format, args...)
+}
+
+func (d *Document) noteRule(rule Rule, s Severity, key string, line int, hint, format string, args ...any) {
 	d.Faults = appendFaults(d.Faults, Fault{
-		Source: d.Source, Key: key, Line: line, Severity: s,
+		Source: d.Source, Key: key, Line: line, Severity: s, Rule: rule,
 		Message: fmt.Sprintf(format, args...), Hint: hint,
 	})
 }

@@ -82,5 +82,5 @@ func (d *Document) unknownName(f field, list []field) {
 		d.fail(meant, f.line, "rename it to "+meant, "the file has no key %s, but %s", meant, quote(f.name))
 		return
 	}
-	d.warn("", f.line, "known here: mapRoles, mapUsers, mapAccounts", "the key %s is not read", quote(f.name))
+	d.noteRule(KnownKey, Warning, "", f.line, "known here: mapRoles, mapUsers, mapAccounts", "the key %s is not read", quote(f.name))
 }

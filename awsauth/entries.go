@@ -127,14 +127,16 @@ func (n *notes) at(s Severity, line int, hint, format string, args ...any) {
 // but not without its pin, which narrows whom it lets in. userarn in mapRoles
 // and the reverse are ignored as well, which leaves an entry for nobody.
 func (n *notes) unknown(f field, known []string) {
-	switch {
-	case f.lower() == "rolearn" || f.lower() == "userarn":
-		n.at(Error, f.line, "write "+known[0]+", or move the entry", "%s does not belong into %s", f.name, n.entry.Key)
-	case suggest(f.name, known) == "userid":
-		n.at(Error, f.line, "did you mean userid?", "the key %s is not known", quote(f.name))
-	default:
-		n.at(Warning, f.line, didYouMean(f.name, known), "the key %s is not known", quote(f.name))
-	}
+	n.against(KnownKey, func() {
+		switch {
+		case f.lower() == "rolearn" || f.lower() == "userarn":
+			n.at(Error, f.line, "write "+known[0]+", or move the entry", "%s does not belong into %s", f.name, n.entry.Key)
+		case suggest(f.name, known) == "userid":
+			n.at(Error, f.line, "did you mean userid?", "the key %s is not known", quote(f.name))
+		default:
+			n.at(Warning, f.line, didYouMean(f.name, known), "the key %s is not known", quote(f.name))
+		}
+	})
 }
 
 func (r *entryReader) scalar(n *notes, f field) string {
@@ -189,7 +191,9 @@ func (r *entryReader) sso(n *notes, f field) *SSO {
 		case "partition":
 			s.Partition = r.scalar(n, f)
 		default:
-			n.at(Warning, f.line, didYouMean(f.name, ssoKeys), "the key %s is not known in sso", quote(f.name))
+			n.against(KnownKey, func() {
+				n.at(Warning, f.line, didYouMean(f.name, ssoKeys), "the key %s is not known in sso", quote(f.name))
+			})
 		}
 	}
 	return s

@@ -200,7 +200,7 @@ func (t *Table) shadow(e, by Entry) {
 	if e.Source == by.Source && e.Key == by.Key && e.Account == "" {
 		hint += "; aws-iam-authenticator would use the last"
 	}
-	n := notes{entry: e}
+	n := notes{entry: e, rule: Reachable}
 	n.warn(hint, "the entry is never used: %s comes first and is for the same", by)
 	t.faults = appendFaults(t.faults, n.faults...)
 }
@@ -212,7 +212,7 @@ func (t *Table) checkReserved(r *rule) {
 	}
 	for _, p := range r.prefixes {
 		if p != "" && strings.HasPrefix(r.username[0].text, p) {
-			n := notes{entry: r.Entry}
+			n := notes{entry: r.Entry, rule: Reachable}
 			n.warn("give another username", "username %s begins with %q, which is reserved there: whoever matches is refused", quote(r.Username), p)
 			t.faults = appendFaults(t.faults, n.faults...)
 			return

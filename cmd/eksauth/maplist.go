@@ -52,12 +52,13 @@ type listedEntry struct {
 }
 
 type listedFault struct {
-	Key      string `json:"key,omitempty"`
-	Line     int    `json:"line,omitempty"`
-	Severity string `json:"severity"`
-	Subject  string `json:"subject,omitempty"`
-	Message  string `json:"message"`
-	Hint     string `json:"hint,omitempty"`
+	Key      string       `json:"key,omitempty"`
+	Line     int          `json:"line,omitempty"`
+	Severity string       `json:"severity"`
+	Rule     awsauth.Rule `json:"rule"`
+	Subject  string       `json:"subject,omitempty"`
+	Message  string       `json:"message"`
+	Hint     string       `json:"hint,omitempty"`
 }
 
 func (p *program) mapList(ctx context.Context, source *mapSource, format string) error {
@@ -93,7 +94,7 @@ func newListing(name string, doc awsauth.Document) listing {
 		l.Entries = append(l.Entries, listed)
 	}
 	for _, f := range faults {
-		l.Faults = append(l.Faults, listedFault{f.Key, f.Line, f.Severity.String(), f.Subject, f.Message, f.Hint})
+		l.Faults = append(l.Faults, listedFault{f.Key, f.Line, f.Severity.String(), f.Rule, f.Subject, f.Message, f.Hint})
 	}
 	return l
 }

@@ -49,23 +49,17 @@ type (
 	}
 )
 
-// The rules of SARIF are two: a fault is known by its words, not by a number.
-const (
-	unusedRule  = "aws-auth-unused"
-	suspectRule = "aws-auth-suspect"
-)
+// sarifRuleID is a rule's name among those of other tools.
+func sarifRuleID(rule awsauth.Rule) string { return "aws-auth-" + string(rule) }
 
 func newSARIF(all findings) sarif {
 	run := sarifRun{Results: []sarifResult{}}
-	run.Tool.Driver = sarifDriver{"eksauth", cli.Version(), []sarifRule{
-		{unusedRule, sarifText{"What is written here is not used as it stands."}},
-		{suspectRule, sarifText{"What is written here is used, but hardly as it was meant."}},
-	}}
+	run.Tool.Driver = sarifDriver{Name: "eksauth", Version: cli.Version()}
+	for _, rule := range awsauth.Rules() {
+		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{sarifRuleID(rule), sarifText{rule.Description()}})
+	}
 	for _, f := range all.Findings {
-		result := sarifResult{RuleID: suspectRule, Level: f.Severity, Message: sarifText{f.advice()}}
-		if f.Severity == awsauth.Error.String() {
-			result.RuleID = unusedRule
-		}
+		result := sarifResult{RuleID: sarifRuleID(f.Rule), Level: f.Severity, Message: sarifText{f.advice()}}
 		if all.File != "" {
 			var at sarifLocation
 			at.Physical.Artifact.URI = all.File
