@@ -17,6 +17,11 @@ var Webhook []byte
 //go:embed authenticator.yaml
 var Authenticator []byte
 
+// Guard is guard.yaml: the registration and the rights of the guard of the mappings.
+//
+//go:embed guard.yaml
+var Guard []byte
+
 // AccessPolicies is access-policies.yaml: the rights of the authenticator to keep
 // the role bindings of access policies.
 //

@@ -22,12 +22,34 @@ type Edit struct {
 
 	// Others are the other sources of the cluster, as far as they are known.
 	Others []awsauth.Document
-	// Author is who edits, if an EKS token said so, and who that is in Kubernetes;
-	// zero otherwise.
-	Author   arn.Identity
-	Username string
+	// Author is who edits.
+	Author User
 	// NodesExist: the cluster has nodes, or may have.
 	NodesExist bool
+}
+
+// User is somebody as the API server knows them: the userInfo of an AdmissionReview,
+// or of a SelfSubjectReview (authentication.k8s.io/v1).
+type User struct {
+	Username string              `json:"username"`
+	Extra    map[string][]string `json:"extra"`
+}
+
+// identity is who signed in with an EKS token, by what its authenticator adds to a
+// user; zero if it was not that.
+func (u User) identity() arn.Identity {
+	p, err := arn.ParsePrincipal(u.extra("arn"))
+	if err != nil {
+		return arn.Identity{}
+	}
+	return arn.Identity{Principal: p, UserID: u.extra("principalId"), AccessKeyID: u.extra("accessKeyId")}
+}
+
+func (u User) extra(key string) string {
+	if list := u.Extra[key]; len(list) == 1 {
+		return list[0]
+	}
+	return ""
 }
 
 // Problem is a reason to refuse an edit.
@@ -36,6 +58,8 @@ type Problem struct {
 	Line    int    // within the text of the key, from 1; 0 if there is none
 	Message string
 	Hint    string
+	// Loss: the edit takes something away. Otherwise it is a fault of what it leaves.
+	Loss bool
 }
 
 // String is one line: "mapRoles line 3: …; hint".
@@ -66,7 +90,7 @@ func Check(e Edit) Verdict {
 	var v Verdict
 	v.judgeFaults(e)
 	if e.After.Silent && len(e.Before.Entries) > 0 {
-		v.refuse(Problem{Message: "the edit leaves nothing, which looks like an accident", Hint: "to map nobody write an empty list: []"})
+		v.refuseLoss("", "the edit leaves nothing, which looks like an accident", "to map nobody write an empty list: []")
 	}
 	before, after := e.tables()
 	v.judgeMasters(before, after)
@@ -78,6 +102,10 @@ func Check(e Edit) Verdict {
 }
 
 func (v *Verdict) refuse(p Problem) { v.Problems = append(v.Problems, p) }
+
+func (v *Verdict) refuseLoss(key, message, hint string) {
+	v.refuse(Problem{Key: key, Message: message, Hint: hint, Loss: true})
+}
 
 // tables are all mappings before and after, those of other sources behind them: who
 // is mapped there as well is not locked out.
@@ -124,7 +152,7 @@ func placeless(f awsauth.Fault) awsauth.Fault {
 // judgeMasters refuses to leave the cluster without a mapped administrator.
 func (v *Verdict) judgeMasters(before, after *awsauth.Table) {
 	if last := last(before, masters); last != nil && len(members(after, masters)) == 0 {
-		v.refuse(Problem{Key: last.Key, Message: "nobody would be left in " + masters + ": " + last.Subject() + " was the last", Hint: "map another administrator first"})
+		v.refuseLoss(last.Key, "nobody would be left in "+masters+": "+last.Subject()+" was the last", "map another administrator first")
 	}
 }
 
@@ -134,7 +162,7 @@ func (v *Verdict) judgeNodes(before, after *awsauth.Table) {
 	left := members(after, nodes)
 	for _, e := range members(before, nodes) {
 		if !slices.ContainsFunc(left, func(o awsauth.Entry) bool { return sameSubject(o, e) }) {
-			v.refuse(Problem{Key: e.Key, Message: "nodes of " + e.Subject() + " could not sign in any more, and the cluster has nodes", Hint: "delete its node group first"})
+			v.refuseLoss(e.Key, "nodes of "+e.Subject()+" could not sign in any more, and the cluster has nodes", "delete its node group first")
 		}
 	}
 }
@@ -174,17 +202,18 @@ func sameSubject(a, b awsauth.Entry) bool {
 // administration from them. Whoever signed in by something else than these mappings
 // is not judged by them.
 func (v *Verdict) judgeAuthor(e Edit, before, after *awsauth.Table) {
-	was, err := before.Map(e.Author)
-	if err != nil || was.Username != e.Username || was.Entry.Source != e.Before.Source {
+	author := e.Author.identity()
+	was, err := before.Map(author)
+	if err != nil || was.Username != e.Author.Username || was.Entry.Source != e.Before.Source {
 		return
 	}
-	is, err := after.Map(e.Author)
+	is, err := after.Map(author)
 	var needsName *awsauth.RenderError
 	switch {
 	case errors.As(err, &needsName) && needsName.Entry.NeedsNodeNames():
 	case err != nil:
-		v.refuse(Problem{Key: was.Entry.Key, Message: "the edit would lock you out: " + e.Author.Canonical() + " signs in by " + was.Entry.String(), Hint: "keep it, or let somebody else make this edit"})
+		v.refuseLoss(was.Entry.Key, "the edit would lock you out: "+author.Canonical()+" signs in by "+was.Entry.String(), "keep it, or let somebody else make this edit")
 	case slices.Contains(was.Groups, masters) && !slices.Contains(is.Groups, masters):
-		v.refuse(Problem{Key: was.Entry.Key, Message: "the edit would take " + masters + " from you: " + e.Author.Canonical() + " has it by " + was.Entry.String(), Hint: "let another administrator make this edit"})
+		v.refuseLoss(was.Entry.Key, "the edit would take "+masters+" from you: "+author.Canonical()+" has it by "+was.Entry.String(), "let another administrator make this edit")
 	}
 }

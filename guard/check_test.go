@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/awsauth"
 )
 
@@ -20,18 +19,15 @@ func roles(text string) awsauth.Document {
 	return awsauth.ParseConfigMap(map[string]string{awsauth.MapRoles: text})
 }
 
-func session(t testing.TB, role string) arn.Identity {
-	t.Helper()
-	p, err := arn.ParsePrincipal("arn:aws:sts::111122223333:assumed-role/" + role + "/ada")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return arn.Identity{Principal: p, UserID: "AROAADMIN"}
+// as is a session of a role, signed in under a username.
+func as(username, role string) User {
+	return User{Username: username, Extra: map[string][]string{
+		"arn": {"arn:aws:sts::111122223333:assumed-role/" + role + "/ada"}, "principalId": {"AROAEXAMPLE"}, "accessKeyId": {"ASIAEXAMPLE"},
+	}}
 }
 
 func TestCheck(t *testing.T) {
 	t.Parallel()
-	adminSession, devSession := session(t, "admin"), session(t, "dev")
 	gone := awsauth.Document{Source: awsauth.EKSConfigMap}
 	crd := awsauth.Document{Source: awsauth.CRD}
 	crd.Add(awsauth.Entry{Key: awsauth.MapRoles, ARN: "arn:aws:iam::111122223333:role/other", Username: "other", Groups: []string{"system:masters"}})
@@ -72,12 +68,12 @@ func TestCheck(t *testing.T) {
 		"a node role's group":         {Edit{Before: roles(node), After: roles(strings.Replace(node, ", system:nodes", "", 1)), NodesExist: true}, []string{"could not sign in any more"}, nil},
 		"a node role with a path now": {Edit{Before: roles(node), After: roles(strings.Replace(node, "role/node", "role/eks/Node", 1)), NodesExist: true}, nil, []string{"sessions do not show the path"}},
 
-		"oneself":                        {Edit{Before: roles(admin + ops + dev), After: roles(admin + ops), Author: devSession, Username: "dev"}, []string{"mapRoles: the edit would lock you out: arn:aws:iam::111122223333:role/dev signs in by EKSConfigMap mapRoles[2] (line 7)"}, nil},
-		"oneself, by a broken key":       {Edit{Before: roles(admin + dev), After: roles(admin + strings.Replace(dev, "username: dev", `username: "{{Nobody}}"`, 1)), Author: devSession, Username: "dev"}, []string{"is not a template", "lock you out"}, nil},
-		"one's administration":           {Edit{Before: roles(admin + ops), After: roles(strings.Replace(admin, "system:masters", "x", 1) + ops), Author: adminSession, Username: "admin:ada"}, []string{"the edit would take system:masters from you"}, nil},
-		"oneself, but signed in by else": {Edit{Before: roles(admin + dev), After: roles(admin), Author: devSession, Username: "kubernetes-admin"}, nil, nil},
-		"somebody else":                  {Edit{Before: roles(admin + dev), After: roles(admin), Author: adminSession, Username: "admin:ada"}, nil, nil},
-		"by nobody of AWS":               {Edit{Before: roles(admin + dev), After: roles(admin), Username: "dev"}, nil, nil},
+		"oneself":                        {Edit{Before: roles(admin + ops + dev), After: roles(admin + ops), Author: as("dev", "dev")}, []string{"mapRoles: the edit would lock you out: arn:aws:iam::111122223333:role/dev signs in by EKSConfigMap mapRoles[2] (line 7)"}, nil},
+		"oneself, by a broken key":       {Edit{Before: roles(admin + dev), After: roles(admin + strings.Replace(dev, "username: dev", `username: "{{Nobody}}"`, 1)), Author: as("dev", "dev")}, []string{"is not a template", "lock you out"}, nil},
+		"one's administration":           {Edit{Before: roles(admin + ops), After: roles(strings.Replace(admin, "system:masters", "x", 1) + ops), Author: as("admin:ada", "admin")}, []string{"the edit would take system:masters from you"}, nil},
+		"oneself, but signed in by else": {Edit{Before: roles(admin + dev), After: roles(admin), Author: as("kubernetes-admin", "dev")}, nil, nil},
+		"somebody else":                  {Edit{Before: roles(admin + dev), After: roles(admin), Author: as("admin:ada", "admin")}, nil, nil},
+		"by nobody of AWS":               {Edit{Before: roles(admin + dev), After: roles(admin), Author: User{Username: "dev"}}, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

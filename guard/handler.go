@@ -114,7 +114,7 @@ func (h *Handler) judge(ctx context.Context, req *request) answer {
 	}
 	e := Edit{
 		Before: req.OldObject.document(), After: req.Object.document(),
-		Author: req.UserInfo.identity(), Username: req.UserInfo.Username,
+		Author: req.UserInfo,
 	}
 	var err error
 	if e.NodesExist, err = h.config.NodesExist(ctx); err != nil {

@@ -8,8 +8,6 @@ import (
 	"mime"
 	"net/http"
 	"strings"
-
-	"github.com/eksauth/eksauth/arn"
 )
 
 const (
@@ -35,13 +33,13 @@ type request struct {
 		Group    string `json:"group"`
 		Resource string `json:"resource"`
 	} `json:"resource"`
-	SubResource string   `json:"subResource"`
-	Namespace   string   `json:"namespace"`
-	Name        string   `json:"name"`
-	DryRun      bool     `json:"dryRun"`
-	UserInfo    userInfo `json:"userInfo"`
-	Object      *object  `json:"object"`
-	OldObject   *object  `json:"oldObject"`
+	SubResource string  `json:"subResource"`
+	Namespace   string  `json:"namespace"`
+	Name        string  `json:"name"`
+	DryRun      bool    `json:"dryRun"`
+	UserInfo    User    `json:"userInfo"`
+	Object      *object `json:"object"`
+	OldObject   *object `json:"oldObject"`
 }
 
 type object struct {
@@ -49,28 +47,6 @@ type object struct {
 		Annotations map[string]string `json:"annotations"`
 	} `json:"metadata"`
 	Data map[string]string `json:"data"`
-}
-
-type userInfo struct {
-	Username string              `json:"username"`
-	Extra    map[string][]string `json:"extra"`
-}
-
-// identity is who signed in with an EKS token, by what its authenticator adds to a
-// user; zero if it was not that.
-func (u userInfo) identity() arn.Identity {
-	p, err := arn.ParsePrincipal(u.extra("arn"))
-	if err != nil {
-		return arn.Identity{}
-	}
-	return arn.Identity{Principal: p, UserID: u.extra("principalId"), AccessKeyID: u.extra("accessKeyId")}
-}
-
-func (u userInfo) extra(key string) string {
-	if list := u.Extra[key]; len(list) == 1 {
-		return list[0]
-	}
-	return ""
 }
 
 // isConfigMap reports whether kube-system/aws-auth is edited.

@@ -34,10 +34,11 @@ import (
 // a mounted Secret would follow only after a minute or so.
 //
 // What it needs of a cluster is get, list, watch and update on Secrets in its
-// namespace, and the same on mutatingwebhookconfigurations.
+// namespace, and the same on the kinds of registrations that it keeps.
 type Rotator struct {
 	Namespace, Secret string
 	Registration      string   // name of the MutatingWebhookConfiguration
+	Validating        string   // name of the ValidatingWebhookConfiguration; "" for none
 	Names             []string // DNS names of the server
 	Dir               string   // where tls.crt and tls.key go
 	// Changed, if not nil, is called when the files have changed.
@@ -96,6 +97,11 @@ func (r *Rotator) manager(config *rest.Config) (manager.Manager, error) {
 	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{corev1.SchemeGroupVersion, admissionregistrationv1.SchemeGroupVersion})
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("Secret"), meta.RESTScopeNamespace)
 	mapper.Add(admissionregistrationv1.SchemeGroupVersion.WithKind("MutatingWebhookConfiguration"), meta.RESTScopeRoot)
+	webhooks := []rotator.WebhookInfo{{Name: r.Registration, Type: rotator.Mutating}}
+	if r.Validating != "" {
+		mapper.Add(admissionregistrationv1.SchemeGroupVersion.WithKind("ValidatingWebhookConfiguration"), meta.RESTScopeRoot)
+		webhooks = append(webhooks, rotator.WebhookInfo{Name: r.Validating, Type: rotator.Validating})
+	}
 	m, err := manager.New(config, manager.Options{
 		Scheme:                  scheme,
 		MapperProvider:          func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return mapper, nil },
@@ -116,7 +122,7 @@ func (r *Rotator) manager(config *rest.Config) (manager.Manager, error) {
 		DNSName:        r.Names[0],
 		ExtraDNSNames:  r.Names[1:],
 		IsReady:        make(chan struct{}), // whoever serves knows by the files
-		Webhooks:       []rotator.WebhookInfo{{Name: r.Registration, Type: rotator.Mutating}},
+		Webhooks:       webhooks,
 		FieldOwner:     "eksauthd",
 	})
 }

@@ -198,6 +198,34 @@ func TestMapEditsACluster(t *testing.T) {
 		t.Errorf("the last administrator: %d %s", code, stderr)
 	}
 
+	// Without nodes, a mapping of theirs can be taken out; with one, by force only,
+	// which tells a guard at the API server, too.
+	const node = "arn:aws:iam::111122223333:role/node"
+	change := func(force string) (string, int) {
+		if _, stderr, code := c.run(t, "map", "add", node, "--username", "system:node:{{SessionName}}", "--group", "system:nodes"); code != 0 {
+			t.Fatal(stderr)
+		}
+		args := []string{"map", "remove", node}
+		if force != "" {
+			args = append(args, force)
+		}
+		_, stderr, code := c.run(t, args...)
+		return stderr, code
+	}
+	if stderr, code := change(""); code != 0 {
+		t.Errorf("a node's mapping, without nodes: %d %s", code, stderr)
+	}
+	c.kubectl(t, "create", "--validate=false", "-f", nodeManifest(t))
+	if stderr, code := change(""); code != 1 || !strings.Contains(stderr, "could not sign in any more, and the cluster has nodes") {
+		t.Errorf("a node's mapping, with a node: %d %s", code, stderr)
+	}
+	if stderr, code := change("--force"); code != 0 {
+		t.Errorf("by force: %d %s", code, stderr)
+	}
+	if why := c.kubectl(t, "get", "configmap", "aws-auth", "-o", `jsonpath={.metadata.annotations.eksauth\.dev/override-guard}`); !strings.HasPrefix(why, "remove "+node+" --force, by eksauth map; before it ") {
+		t.Errorf("the annotation says %q", why)
+	}
+
 	// There are never more than maxBackups.
 	for range maxBackups/2 + 1 {
 		for _, args := range [][]string{{"add", "arn:aws:iam::111122223333:user/x", "--username", "x"}, {"remove", "arn:aws:iam::111122223333:user/x"}} {
@@ -294,25 +322,11 @@ func (c *mapCluster) kubectl(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-func TestLockOutIsSeen(t *testing.T) {
-	const ada, session = "arn:aws:iam::111122223333:user/ada", "arn:aws:sts::111122223333:assumed-role/a/s"
-	before := map[string]string{
-		"mapUsers": "- {userarn: \"" + ada + "\", username: ada}\n",
-		"mapRoles": "- {rolearn: \"arn:aws:iam::111122223333:role/a\", username: \"{{SessionName}}\"}\n",
+func nodeManifest(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "node.yaml")
+	if err := os.WriteFile(path, []byte("apiVersion: v1\nkind: Node\nmetadata: {name: ip-10-0-0-1.ec2.internal}\n"), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	for _, test := range []struct {
-		arns    []string
-		key     string
-		refused bool
-	}{
-		{[]string{ada}, "mapUsers", true},
-		{[]string{ada}, "mapRoles", false},
-		{[]string{session}, "mapRoles", true},
-		{nil, "mapUsers", false}, // came in by a certificate
-		{[]string{"arn:aws:iam::111122223333:user/other"}, "mapUsers", false},
-	} {
-		if err := checkLockOut(test.arns, before, with(before, test.key, "")); (err != nil) != test.refused {
-			t.Errorf("%v without %s: %v", test.arns, test.key, err)
-		}
-	}
+	return path
 }

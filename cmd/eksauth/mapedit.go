@@ -15,6 +15,7 @@ import (
 
 	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/awsauth"
+	"github.com/eksauth/eksauth/guard"
 	"github.com/eksauth/eksauth/internal/atomicfile"
 	"github.com/eksauth/eksauth/internal/cli"
 	"github.com/eksauth/eksauth/internal/kubectl"
@@ -24,8 +25,6 @@ import (
 // maxAttempts bounds how often an edit is made anew because somebody else wrote
 // in between.
 const maxAttempts = 10
-
-const masters = "system:masters"
 
 // mapEdit is an edit of aws-auth that the command line asks for.
 type mapEdit struct {
@@ -120,23 +119,23 @@ func (p *program) newMapRemove() *cobra.Command {
 		Short: "Take out the mappings of a role or a user",
 		Long: `Take out every mapping that names the ARN, as it is written there. All else in
 the text stays as it is, comments included. What would leave nobody in
-system:masters, or lock you out, is refused without --force.`,
+system:masters, turn nodes away or lock you out is refused without --force.`,
 		Example: `  eksauth map remove --dry-run arn:aws:iam::111122223333:user/ada`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			e.why = "remove " + args[0]
 			e.apply = func(data map[string]string) (map[string]string, error) {
-				return removeEntries(data, args[0], e.force)
+				return removeEntries(data, args[0])
 			}
 			return p.editMappings(cmd.Context(), e)
 		},
 	}
 	e.addFlags(cmd)
-	cmd.Flags().BoolVar(&e.force, "force", false, "even if nobody is in system:masters then, or you are locked out")
+	cmd.Flags().BoolVar(&e.force, "force", false, "even if nobody is in system:masters then, or nodes or you are locked out")
 	return cmd
 }
 
-func removeEntries(data map[string]string, name string, force bool) (map[string]string, error) {
+func removeEntries(data map[string]string, name string) (map[string]string, error) {
 	before := awsauth.ParseConfigMap(data)
 	named := slices.DeleteFunc(slices.Concat(before.Entries, before.Rejected), func(e awsauth.Entry) bool { return e.ARN != name })
 	if len(named) == 0 {
@@ -154,23 +153,7 @@ func removeEntries(data map[string]string, name string, force bool) (map[string]
 			return nil, err
 		}
 	}
-	after := with(data, key, text)
-	if force {
-		return after, nil
-	}
-	return after, checkMasters(before, awsauth.ParseConfigMap(after))
-}
-
-// checkMasters refuses an edit after which nobody is an administrator any more.
-func checkMasters(before, after awsauth.Document) error {
-	if hasMasters(before) && !hasMasters(after) {
-		return cli.Hint(fmt.Errorf("nobody would be left in %s", masters), "map somebody else first, or give --force")
-	}
-	return nil
-}
-
-func hasMasters(doc awsauth.Document) bool {
-	return slices.ContainsFunc(doc.Entries, func(e awsauth.Entry) bool { return slices.Contains(e.Groups, masters) })
+	return with(data, key, text), nil
 }
 
 func with(data map[string]string, key, text string) map[string]string {
@@ -230,6 +213,9 @@ func (e *mapEdit) edit(text []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := judge(newEdit(m.Data, after)); err != nil && !e.force {
+		return nil, err
+	}
 	for _, key := range changes(m.Data, after) {
 		if text, err = m.Set(key, after[key]); err != nil {
 			return nil, err
@@ -281,26 +267,23 @@ func (p *program) editCluster(ctx context.Context, e *mapEdit) error {
 		return err
 	}
 	changed := changes(old.data, after)
-	switch {
-	case len(changed) == 0:
+	if len(changed) == 0 {
 		fmt.Fprintln(p.Out, "nothing to do: it is so already")
-		return nil
-	case e.dryRun:
-		for _, key := range changed {
-			if _, err := p.Out.Write(diff.Diff(key, []byte(old.data[key]), key, []byte(after[key]))); err != nil {
-				return err
-			}
-		}
 		return nil
 	}
 	me, err := whoAmI(ctx, e.source.cluster)
 	if err != nil {
 		return err
 	}
-	if !e.force {
-		if err := checkLockOut(me.Extra["arn"], old.data, after); err != nil {
-			return err
-		}
+	edit := newEdit(old.data, after)
+	edit.Author = me
+	if err := judgeInCluster(ctx, e.source.cluster, edit); err != nil && !e.force {
+		return err
+	} else if err != nil {
+		override(old.object, e.why+" --force, by eksauth map; before it "+old.revision)
+	}
+	if e.dryRun {
+		return p.printChanges(old.data, after, changed)
 	}
 	old.object["data"] = after
 	object, err := json.Marshal(old.object)
@@ -323,6 +306,26 @@ func (p *program) editCluster(ctx context.Context, e *mapEdit) error {
 	}
 	fmt.Fprintf(p.Out, "done: %s; what was there is in %s/%s\n", e.why, awsAuthNamespace, backup)
 	return prune(ctx, e.source.cluster)
+}
+
+func (p *program) printChanges(before, after map[string]string, keys []string) error {
+	for _, key := range keys {
+		if _, err := p.Out.Write(diff.Diff(key, []byte(before[key]), key, []byte(after[key]))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// override lets the edit past a guard at the API server, too.
+func override(object map[string]any, reason string) {
+	metadata, _ := object["metadata"].(map[string]any)
+	annotations, _ := metadata["annotations"].(map[string]any)
+	if annotations == nil {
+		annotations = map[string]any{}
+		metadata["annotations"] = annotations
+	}
+	annotations[guard.Override] = reason
 }
 
 // found is aws-auth as a cluster has it.
@@ -355,45 +358,17 @@ func getAWSAuth(ctx context.Context, e *mapEdit) (found, error) {
 	return f, nil
 }
 
-// userInfo is whom the API server takes the caller for.
-type userInfo struct {
-	Username string
-	Extra    map[string][]string // the authenticator's: arn, canonicalArn, …
-}
-
-func whoAmI(ctx context.Context, c kubectl.Client) (userInfo, error) {
+// whoAmI is whom the API server takes the caller for.
+func whoAmI(ctx context.Context, c kubectl.Client) (guard.User, error) {
 	raw, err := c.WhoAmI(ctx)
 	if err != nil {
-		return userInfo{}, fmt.Errorf("who are you? %w", err)
+		return guard.User{}, fmt.Errorf("who are you? %w", err)
 	}
 	var review struct {
-		Status struct{ UserInfo userInfo }
+		Status struct{ UserInfo guard.User }
 	}
 	if err := json.Unmarshal(raw, &review); err != nil {
-		return userInfo{}, fmt.Errorf("kubectl printed no SelfSubjectReview: %w", err)
+		return guard.User{}, fmt.Errorf("kubectl printed no SelfSubjectReview: %w", err)
 	}
 	return review.Status.UserInfo, nil
-}
-
-// checkLockOut refuses an edit after which the author's own ARNs are no longer
-// mapped. Whoever did not come in through aws-auth has none.
-func checkLockOut(arns []string, before, after map[string]string) error {
-	for _, s := range arns {
-		p, err := arn.ParsePrincipal(s)
-		if err != nil {
-			continue
-		}
-		id := arn.Identity{Principal: p}
-		if !admits(before, id) || admits(after, id) {
-			continue
-		}
-		return cli.Hint(fmt.Errorf("you would lock yourself out: you are %s", s), "have somebody else do it, or give --force")
-	}
-	return nil
-}
-
-func admits(data map[string]string, id arn.Identity) bool {
-	_, err := awsauth.NewTable(awsauth.ParseConfigMap(data)).Map(id)
-	var unmapped *awsauth.NotMappedError
-	return !errors.As(err, &unmapped)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eksauth/eksauth/awsauth"
+	"github.com/eksauth/eksauth/guard"
 	"github.com/eksauth/eksauth/internal/cli"
 )
 
@@ -16,6 +17,7 @@ func (p *program) newMapLint() *cobra.Command {
 	var source mapSource
 	var out output
 	var strict bool
+	var against string
 	cmd := &cobra.Command{
 		Use:   "lint",
 		Short: "Say what is wrong with the mappings; for CI",
@@ -23,18 +25,24 @@ func (p *program) newMapLint() *cobra.Command {
 1 if anything is an error: an entry that is not used, or a text that cannot be
 read. With --strict a warning is enough.
 
+--against FILE, or --against cluster, judges the edit from there to here as well, as
+the guard does: an error is also what takes away the last mapping to system:masters,
+one that nodes sign in by, or all of them.
+
 -o github prints annotations for a GitHub workflow, -o sarif a SARIF 2.1.0 file
 for code scanning.`,
 		Example: `  eksauth map lint -f aws-auth.yaml
   eksauth map lint -f aws-auth.yaml --strict -o github
-  eksauth map lint -f aws-auth.yaml -o sarif > aws-auth.sarif`,
+  eksauth map lint -f aws-auth.yaml -o sarif > aws-auth.sarif
+  git show main:aws-auth.yaml | eksauth map lint -f aws-auth.yaml --against -`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.mapLint(cmd.Context(), &source, out.value, strict)
+			return p.mapLint(cmd.Context(), &source, against, out.value, strict)
 		},
 	}
 	source.addFlags(cmd)
 	addOutput(cmd, &out, "text", "json", "github", "sarif")
+	cmd.Flags().StringVar(&against, "against", "", "`file` with the mappings before, - for standard input, or the word cluster")
 	cmd.Flags().BoolVar(&strict, "strict", false, "fail on warnings too")
 	return cmd
 }
@@ -51,7 +59,7 @@ type finding struct {
 	FileLine int `json:"fileLine,omitempty"` // Line counts within the text of the key
 }
 
-func (p *program) mapLint(ctx context.Context, source *mapSource, format string, strict bool) error {
+func (p *program) mapLint(ctx context.Context, source *mapSource, against, format string, strict bool) error {
 	data, lineOf, err := p.readData(ctx, source)
 	if err != nil {
 		return err
@@ -64,6 +72,14 @@ func (p *program) mapLint(ctx context.Context, source *mapSource, format string,
 	for _, f := range newListing(all.Source, awsauth.ParseConfigMap(data)).Faults {
 		all.Findings = append(all.Findings, finding{f, lineOf(f.Key, f.Line)})
 		failed = failed || strict || f.Severity == awsauth.Error.String()
+	}
+	if against != "" {
+		lost, err := p.lost(ctx, source, against, data)
+		if err != nil {
+			return err
+		}
+		all.Findings = append(all.Findings, lost...)
+		failed = failed || len(lost) > 0
 	}
 	switch format {
 	case "json":
@@ -80,6 +96,35 @@ func (p *program) mapLint(ctx context.Context, source *mapSource, format string,
 	}
 	return err
 }
+
+// lost are the problems of the edit that leads to data, beside the faults of data.
+func (p *program) lost(ctx context.Context, source *mapSource, against string, data map[string]string) ([]finding, error) {
+	before := mapSource{file: against, cluster: source.cluster}
+	if against == "cluster" {
+		before.file = ""
+	}
+	if against == "-" && source.file == "-" {
+		return nil, cli.Usage("standard input can be read once: give --against or -f a file")
+	}
+	old, _, err := p.readData(ctx, &before)
+	if err != nil {
+		return nil, err
+	}
+	edit := newEdit(old, data)
+	edit.NodesExist = true
+	var list []finding
+	for _, problem := range guard.Check(edit).Problems {
+		if problem.Loss { // the others are among the faults
+			list = append(list, finding{listedFault: listedFault{
+				Key: problem.Key, Severity: awsauth.Error.String(), Rule: lossRule, Message: problem.Message, Hint: problem.Hint,
+			}})
+		}
+	}
+	return list, nil
+}
+
+// lossRule is what an edit may break, and no document alone.
+const lossRule awsauth.Rule = "no-loss"
 
 func (p *program) printFindings(all findings) error {
 	style := cli.StyleFor(p.Out, p.Getenv)

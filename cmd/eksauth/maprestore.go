@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/eksauth/eksauth/awsauth"
 	"github.com/eksauth/eksauth/internal/cli"
 	"github.com/eksauth/eksauth/internal/kubectl"
 )
@@ -52,7 +51,7 @@ first, so that restore can be undone too. Where aws-auth is gone, it is made.`,
 	}
 	e.source.addClusterFlags(cmd)
 	cmd.Flags().BoolVar(&e.dryRun, "dry-run", false, "print the difference and write nothing")
-	cmd.Flags().BoolVar(&e.force, "force", false, "even if nobody is in system:masters then, or you are locked out")
+	cmd.Flags().BoolVar(&e.force, "force", false, "even if nobody is in system:masters then, or nodes or you are locked out")
 	addOutput(cmd, &out, "text", "json")
 	return cmd
 }
@@ -78,12 +77,7 @@ func (p *program) restore(ctx context.Context, e *mapEdit, revision string) erro
 		return fmt.Errorf("%s/%s is no backup of %s: it has no label %s", awsAuthNamespace, name, awsAuthName, backupOf)
 	}
 	e.why = "restore " + revision
-	e.apply = func(data map[string]string) (map[string]string, error) {
-		if e.force {
-			return kept.Data, nil
-		}
-		return kept.Data, checkMasters(awsauth.ParseConfigMap(data), awsauth.ParseConfigMap(kept.Data))
-	}
+	e.apply = func(map[string]string) (map[string]string, error) { return kept.Data, nil }
 	return p.editMappings(ctx, e)
 }
 

@@ -58,6 +58,7 @@ func newSARIF(all findings) sarif {
 	for _, rule := range awsauth.Rules() {
 		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{sarifRuleID(rule), sarifText{rule.Description()}})
 	}
+	run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{sarifRuleID(lossRule), sarifText{"An edit takes nothing away that somebody depends on."}})
 	for _, f := range all.Findings {
 		result := sarifResult{RuleID: sarifRuleID(f.Rule), Level: f.Severity, Message: sarifText{f.advice()}}
 		if all.File != "" {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
 
+	"github.com/eksauth/eksauth/guard"
 	"github.com/eksauth/eksauth/internal/cli"
 	"github.com/eksauth/eksauth/internal/serving"
 	"github.com/eksauth/eksauth/irsa"
@@ -30,6 +31,7 @@ type podWebhook struct {
 	fallbacks  *kube.Fallbacks // nil unless watched
 	identities *identities     // nil unless watched
 	events     *kube.Events
+	nodes      *kube.Nodes // nil unless edits of the mappings are guarded
 	cert       *serving.Certificates
 	rotator    *kube.Rotator // nil if the certificate was given
 	metrics    *webhookMetrics
@@ -90,6 +92,11 @@ func (p *program) preparePodWebhook(f *webhookFlags) (*podWebhook, error) {
 	if w.events, err = kube.NewEvents(w.config, "eksauthd-webhook", w.log); err != nil {
 		return nil, err
 	}
+	if f.guard {
+		if w.nodes, err = kube.NewNodes(w.config); err != nil {
+			return nil, err
+		}
+	}
 	w.cert = &serving.Certificates{CertFile: f.tlsCert, KeyFile: f.tlsKey, Log: w.log}
 	w.metrics = newWebhookMetrics(w.accounts, w.cert.NotAfter)
 	w.accounts.Failed = func(error) { w.metrics.watchFails.Inc() }
@@ -120,6 +127,9 @@ func (w *podWebhook) open() (cleanUp func(), err error) {
 	w.rotator = &kube.Rotator{
 		Namespace: w.flags.namespace, Secret: w.flags.tlsSecret, Registration: w.flags.webhookConfig,
 		Names: w.flags.names(), Dir: dir, Log: w.log, Changed: w.useNewCertificate,
+	}
+	if w.flags.guard {
+		w.rotator.Validating = w.flags.guardConfig
 	}
 	w.cert.CertFile, w.cert.KeyFile = w.rotator.CertFile(), w.rotator.KeyFile()
 	return cleanUp, nil
@@ -212,6 +222,9 @@ func (w *podWebhook) handler() http.Handler {
 	mux := http.NewServeMux()
 	w.addHealth(mux)
 	mux.Handle(mutatePath, irsa.New(config))
+	if w.nodes != nil {
+		mux.Handle(guardPath, guard.New(guard.Config{NodesExist: w.nodes.Exist, Log: w.log, Reviewed: w.metrics.Judged}))
+	}
 	return mux
 }
 

@@ -65,7 +65,7 @@ func (c *cluster) try(stdin string, args ...string) (stdout, stderr string, err 
 	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.kubectl, append([]string{"--kubeconfig", c.plane.AdminKubeconfig()}, args...)...)
-	cmd.Env = []string{"HOME=" + c.home, "PATH=" + os.Getenv("PATH")}
+	cmd.Env = []string{"HOME=" + c.home, "PATH=" + os.Getenv("PATH"), "KUBE_EDITOR=" + filepath.Join(c.home, "editor")}
 	cmd.Stdin = strings.NewReader(stdin)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs

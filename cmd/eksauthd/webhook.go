@@ -6,13 +6,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/eksauth/eksauth/guard"
 	"github.com/eksauth/eksauth/internal/cli"
 	"github.com/eksauth/eksauth/irsa"
 	"github.com/eksauth/eksauth/kube"
 )
 
-// mutatePath is amazon-eks-pod-identity-webhook's.
-const mutatePath = "/mutate"
+const (
+	mutatePath = "/mutate" // amazon-eks-pod-identity-webhook's
+	guardPath  = "/guard"
+)
 
 type webhookFlags struct {
 	logFormat logFormat
@@ -31,6 +34,8 @@ type webhookFlags struct {
 	serviceName   string
 	dnsNames      []string
 	webhookConfig string
+	guard         bool
+	guardConfig   string
 
 	settings        irsa.Settings
 	expiration      int64 // seconds
@@ -44,7 +49,7 @@ func (p *program) newWebhook() *cobra.Command {
 	f := &webhookFlags{logFormat: "text", onLookupFailure: admit}
 	cmd := &cobra.Command{
 		Use:   "webhook",
-		Short: "Give pods of annotated service accounts what they need to assume their IAM role",
+		Short: "Give pods of annotated service accounts their IAM role; guard edits of aws-auth",
 		Long: `Answer kube-apiserver's admission reviews of pods: a pod whose service account is
 annotated with eks.amazonaws.com/role-arn gets a token of the cluster's issuer and
 the variables with which every AWS SDK assumes that role.
@@ -52,6 +57,11 @@ the variables with which every AWS SDK assumes that role.
 The flags with the names of amazon-eks-pod-identity-webhook's mean the same. A
 service account that has not been seen yet is asked for before the pod is
 answered. What is doubtful is said in admission warnings, which kubectl shows.
+
+With --guard-mappings it also answers, at ` + guardPath + `, whether an edit of aws-auth may
+stand: what cannot be read, what is never used, and what would lock out the last
+administrator, nodes or the author is refused, with the line and the fix. In such an
+edit the annotation ` + guard.Override + ` lets it stand all the same.
 
 The serving certificate is made, renewed and kept in a Secret, and the caBundle of
 the registration kept in step; or it is yours, with --tls-cert and --tls-key,
@@ -90,6 +100,8 @@ func (f *webhookFlags) addServing(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.dnsNames, "dns-name", nil, "further `name` of the webhook in its certificate; may be given again")
 	flags.StringVar(&f.tlsSecret, "tls-secret", "pod-identity-webhook", "`name` of the Secret that keeps the authority and the certificate; it must exist, and may be empty")
 	flags.StringVar(&f.webhookConfig, "webhook-config", "pod-identity-webhook", "`name` of the MutatingWebhookConfiguration whose caBundle is kept in step")
+	flags.BoolVar(&f.guard, "guard-mappings", false, "also answer whether an edit of aws-auth may stand: see deploy/guard.yaml")
+	flags.StringVar(&f.guardConfig, "guard-config", "eksauth-guard", "`name` of the ValidatingWebhookConfiguration whose caBundle is kept in step, with --guard-mappings")
 	flags.StringVar(&f.certDir, "cert-dir", "", "`directory` for the certificate that the Secret has, best in memory (default: a temporary one)")
 	flags.StringVar(&f.tlsCert, "tls-cert", "", "`file` with a serving certificate, instead of one from the Secret")
 	flags.StringVar(&f.tlsKey, "tls-key", "", "`file` with its private key")

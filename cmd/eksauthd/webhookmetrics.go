@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/eksauth/eksauth/guard"
 	"github.com/eksauth/eksauth/irsa"
 	"github.com/eksauth/eksauth/kube"
 )
@@ -18,6 +19,7 @@ type webhookMetrics struct {
 	admissions *prometheus.CounterVec
 	latency    *prometheus.HistogramVec
 	watchFails prometheus.Counter
+	edits      *prometheus.HistogramVec
 }
 
 func newWebhookMetrics(accounts *kube.ServiceAccounts, certificateEnd func() time.Time) *webhookMetrics {
@@ -35,8 +37,13 @@ func newWebhookMetrics(accounts *kube.ServiceAccounts, certificateEnd func() tim
 			Namespace: ownNamespace, Name: "serviceaccount_watch_failures_total", Help: "Lists and watches of service accounts that failed.",
 		}),
 	}
+	m.edits = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: ownNamespace, Name: "mapping_edit_duration_seconds",
+		Help:    "Time to answer whether an edit of the mappings may stand, by outcome (allowed, refused, overridden, unrelated, failed).",
+		Buckets: prometheus.DefBuckets,
+	}, []string{"outcome"})
 	m.registry.MustRegister(
-		m.admissions, m.latency, m.watchFails,
+		m.admissions, m.latency, m.watchFails, m.edits,
 		gauge("serving_certificate_expiry_timestamp_seconds", "When the serving certificate ends; 0 while there is none.", func() float64 { return timestamp(certificateEnd()) }),
 		gauge("serviceaccounts", "Service accounts that are known.", func() float64 { all, _ := accounts.Len(); return float64(all) }),
 		gauge("serviceaccounts_annotated", "Those of them that have annotations which count.", func() float64 { _, annotated := accounts.Len(); return float64(annotated) }),
@@ -52,6 +59,11 @@ func gauge(name, help string, value func() float64) prometheus.GaugeFunc {
 
 func (m *webhookMetrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
+}
+
+// Judged is told of every review of an edit of the mappings.
+func (m *webhookMetrics) Judged(outcome guard.Outcome, took time.Duration) {
+	m.edits.WithLabelValues(string(outcome)).Observe(took.Seconds())
 }
 
 // Reviewed makes it an irsa.Observer.

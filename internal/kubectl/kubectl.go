@@ -85,6 +85,11 @@ func (c Client) Delete(ctx context.Context, resource, namespace, name string) er
 	return err
 }
 
+// Raw reads a path of the API.
+func (c Client) Raw(ctx context.Context, path string) ([]byte, error) {
+	return c.run(ctx, nil, "get", "--raw="+path)
+}
+
 // WhoAmI is who the API server takes the caller for: a SelfSubjectReview, as JSON.
 func (c Client) WhoAmI(ctx context.Context) ([]byte, error) {
 	return c.run(ctx, nil, "auth", "whoami", "--output=json")
