@@ -1,6 +1,7 @@
 package awsauth
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -55,7 +56,7 @@ func (n *notes) add(s Severity, hint, message string) {
 		rule = PlainlySaid
 	}
 	n.faults = appendFaults(n.faults, Fault{
-		Source: n.entry.Source, Key: n.entry.Key, Line: n.entry.Line, Severity: s, Rule: rule,
+		Source: n.entry.Source, Key: cmp.Or(n.entry.Name, n.entry.Key), Line: n.entry.Line, Severity: s, Rule: rule,
 		Subject: shorten(n.entry.Subject()), Message: message, Hint: hint,
 	})
 }
@@ -88,7 +89,7 @@ func (n *notes) compileSubject(r *rule) {
 	switch {
 	case given == 0 && n.failed: // its parser has said why
 	case given == 0:
-		n.fail("give "+subjectKey(r.Key), "the entry does not say whom it is for")
+		n.fail("give "+r.subjectKey(), "the entry does not say whom it is for")
 	case given > 1:
 		n.fail("write one entry for each", "the entry has more than one of ARN, sso and account")
 	case r.SSO != nil:
@@ -120,11 +121,14 @@ func (n *notes) compileOnlyUserID(r *rule) {
 	}
 }
 
-func subjectKey(key string) string {
-	switch key {
-	case MapUsers:
+// subjectKey is what says whom an entry is for, where it is written.
+func (e Entry) subjectKey() string {
+	switch {
+	case e.Name != "":
+		return "spec.arn"
+	case e.Key == MapUsers:
 		return "userarn"
-	case MapAccounts:
+	case e.Key == MapAccounts:
 		return "the account's id"
 	}
 	return "rolearn, or sso"

@@ -161,9 +161,6 @@ func (c Config) Unsupported() []Unsupported {
 			list = append(list, Unsupported{setting, c.lines[setting], feature})
 		}
 	}
-	for _, mode := range c.Server.BackendMode {
-		ask(mode == CRD, "server.backendMode", "mappings from IAMIdentityMapping objects")
-	}
 	ask(c.Server.EC2DescribeInstancesRoleARN != "", "server.ec2DescribeInstancesRoleARN", "{{EC2PrivateDNSName}}")
 	return list
 }

@@ -266,9 +266,7 @@ func TestUnsupportedListsOnlyWhatIsSwitchedOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Server.BackendMode = append(c.Server.BackendMode, CRD)
 	want := []Unsupported{
-		{"server.backendMode", 31, "mappings from IAMIdentityMapping objects"},
 		{"server.ec2DescribeInstancesRoleARN", 14, "{{EC2PrivateDNSName}}"},
 	}
 	if diff := cmp.Diff(want, c.Unsupported()); diff != "" {

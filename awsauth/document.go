@@ -35,7 +35,8 @@ func keys() []string { return []string{MapRoles, MapUsers, MapAccounts} }
 type Entry struct {
 	Source string // the source's name, such as EKSConfigMap
 	Key    string // mapRoles, mapUsers or mapAccounts
-	Index  int    // its place in the list, from 0
+	Name   string // of the object that is this entry; "" for an entry of a list
+	Index  int    // its place in the list, or among the objects, from 0
 	Line   int    // its first line, from 1; 0 when there are no lines. See Fault.Line.
 
 	ARN     string // of a role, a user, root or a federated user; names may have wildcards
@@ -65,8 +66,11 @@ type SSO struct {
 	Partition         string // "aws" when not given
 }
 
-// String says where the entry stands: "EKSConfigMap mapRoles[2] (line 9)".
+// String says where the entry stands: "EKSConfigMap mapRoles[2] (line 9)", "CRD ada".
 func (e Entry) String() string {
+	if e.Name != "" {
+		return e.Source + " " + e.Name
+	}
 	s := strings.TrimPrefix(fmt.Sprintf("%s %s[%d]", e.Source, e.Key, e.Index), " ")
 	if e.Line > 0 {
 		s += fmt.Sprintf(" (line %d)", e.Line)
@@ -127,7 +131,9 @@ func (s Severity) String() string {
 // Fault is something in a document that its author should know of.
 type Fault struct {
 	Source string // the source's name
-	Key    string // mapRoles, mapUsers, mapAccounts; a setting such as server.port; "" for the whole document
+	// Key is mapRoles, mapUsers, mapAccounts; a setting such as server.port; the name
+	// of an object; "" for the whole document.
+	Key string
 	// Line counts from 1 and is 0 when it is not known. In a ConfigMap it is
 	// counted within the text of the key; in a file, within the file.
 	Line     int

@@ -86,7 +86,7 @@ func (s standing) entries() []Entry {
 // for the same principal with the same pin; the only one for that principal;
 // and for a faulty entry that does not tell whom it is for, what was kept for it
 // already, or else the entry that stood in its place, unless whoever that was
-// for stands elsewhere now.
+// for stands elsewhere now. An object keeps what it was itself.
 func (s standing) keep(before earlier) {
 	has := map[subject]bool{}
 	for _, e := range s.good {
@@ -99,13 +99,21 @@ func (s standing) keep(before earlier) {
 	match := func(readable bool, find func(i int, who subject) *Entry) {
 		for i := range s.faulty {
 			f, who := &s.faulty[i], subjects[i]
-			if f.kept != nil || who.readable() != readable {
+			if f.kept != nil || f.Name != "" || who.readable() != readable {
 				continue
 			}
 			if e := find(i, who); e != nil && !kept[e] {
 				kept[e] = true
 				c := *e // and not a pointer into the whole document before
 				f.kept = &c
+			}
+		}
+	}
+	for i, f := range s.faulty {
+		if e := before.objects[f.Name]; f.Name != "" && e != nil {
+			if who, _ := subjectOf(*e); !has[who] {
+				c := *e
+				s.faulty[i].kept = &c
 			}
 		}
 	}
@@ -150,6 +158,7 @@ type earlier struct {
 	// asked for, and for a faulty entry in place of which nothing was kept.
 	subjects map[listed]*Entry
 	places   map[place]*Entry
+	objects  map[string]*Entry // by name
 }
 
 type listed struct {
@@ -163,7 +172,7 @@ type place struct {
 }
 
 func newEarlier(s standing) earlier {
-	x := earlier{map[listed]*Entry{}, map[place]*Entry{}}
+	x := earlier{map[listed]*Entry{}, map[place]*Entry{}, map[string]*Entry{}}
 	for i := range s.good {
 		x.enter(&s.good[i], s.good[i].Index)
 	}
@@ -182,6 +191,10 @@ func newEarlier(s standing) earlier {
 // enter keeps what is there, as the first entry for a principal is the one in
 // use.
 func (x earlier) enter(e *Entry, index int) {
+	if e.Name != "" {
+		x.objects[e.Name] = e
+		return
+	}
 	at := place{e.Key, index}
 	if x.places[at] == nil {
 		x.places[at] = e

@@ -22,6 +22,12 @@ var Authenticator []byte
 //go:embed guard.yaml
 var Guard []byte
 
+// IdentityMappings is iamidentitymapping.yaml: the definition of the custom resources
+// that map, and the rights of the authenticator to them.
+//
+//go:embed iamidentitymapping.yaml
+var IdentityMappings []byte
+
 // AccessPolicies is access-policies.yaml: the rights of the authenticator to keep
 // the role bindings of access policies.
 //

@@ -55,6 +55,7 @@ const repeatAfter = time.Minute
 type reporter struct {
 	what   string // cannot be read
 	rights string // what RBAC must allow, as a hint
+	absent string // what to do if the API server does not know the kind, as a hint
 	log    *slog.Logger
 	failed func(error)
 
@@ -102,6 +103,8 @@ func (r *reporter) hint(err error) string {
 		return "are the credentials in --kubeconfig those of this cluster?"
 	case apierrors.IsForbidden(err):
 		return r.rights
+	case apierrors.IsNotFound(err) && r.absent != "":
+		return r.absent
 	}
 	return "is the API server up, and does --kubeconfig or --master lead to it?"
 }

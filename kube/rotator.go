@@ -121,7 +121,8 @@ func (r *Rotator) manager(config *rest.Config) (manager.Manager, error) {
 		CAOrganization: "eksauth",
 		DNSName:        r.Names[0],
 		ExtraDNSNames:  r.Names[1:],
-		IsReady:        make(chan struct{}), // whoever serves knows by the files
+		ControllerName: "cert-rotator for " + r.Dir, // unique in a process
+		IsReady:        make(chan struct{}),         // whoever serves knows by the files
 		Webhooks:       webhooks,
 		FieldOwner:     "eksauthd",
 	})

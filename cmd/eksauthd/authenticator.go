@@ -46,11 +46,11 @@ who is that in Kubernetes?
 
 The configuration file is aws-iam-authenticator's, and so are the flags with the
 same names. Mappings come from the file (backendMode MountedFile), from the
-ConfigMap kube-system/aws-auth (EKSConfigMap), from a JSON file that may change
-(DynamicFile), and from the access entries of an EKS cluster with the name
---cluster-id (EKSAccessEntries), which win over the others; the cluster's
-authentication mode is obeyed. Those are asked for with the AWS SDK's default
-credentials and region.
+ConfigMap kube-system/aws-auth (EKSConfigMap), from custom resources
+IAMIdentityMapping (CRD), from a JSON file that may change (DynamicFile), and from
+the access entries of an EKS cluster with the name --cluster-id (EKSAccessEntries),
+which win over the others; the cluster's authentication mode is obeyed. Those are
+asked for with the AWS SDK's default credentials and region.
 
 It serves ` + authenticatePath + `, /metrics, /healthz and /readyz over TLS. Standard output
 gets two lines: "serving URL" when it listens, and "ready" when all mappings
@@ -66,7 +66,7 @@ have been read. The log goes to standard error.`,
 	flags.String("kubeconfig", "", "`file` that says how to reach the API server, for reading aws-auth (default: as a pod of the cluster)")
 	flags.String("master", "", "`URL` of the API server, over that in --kubeconfig")
 	flags.String("partition", d.Partition, "AWS `partition` that tokens must be of")
-	flags.StringSlice("backend-mode", d.BackendMode, "sources of mappings, in the `order` in which they are searched: MountedFile, EKSConfigMap, DynamicFile, EKSAccessEntries")
+	flags.StringSlice("backend-mode", d.BackendMode, "sources of mappings, in the `order` in which they are searched: MountedFile, EKSConfigMap, CRD, DynamicFile, EKSAccessEntries")
 	flags.DurationVar(&f.grace, "missing-grace", 15*time.Minute, "for how long the last mappings of a source stay in use that was deleted or emptied; 0 for as long as the program runs")
 	flags.DurationVar(&f.accessEntriesEvery, "access-entries-every", 10*time.Second, "how often EKS is asked for access entries")
 	flags.StringVar(&f.stsEndpoint, "sts-endpoint", "", "ask the STS at this `URL`, whatever host a token names, and believe what it says")

@@ -55,6 +55,21 @@ func (a *authenticator) followConfigMap() (follower, error) {
 	}, nil
 }
 
+// followCustomResources prepares to watch IAMIdentityMappings.
+func (a *authenticator) followCustomResources() (follower, error) {
+	s := a.flags.Server
+	config, err := clusterConfig(s.Kubeconfig, s.Master, "custom resources are to be read from the cluster")
+	if err != nil {
+		return nil, err
+	}
+	watch, err := kube.NewIdentityMappings(config, a.live, a.log)
+	if err != nil {
+		return nil, err
+	}
+	watch.Failed = func(error) { a.metrics.watchFails.Inc() }
+	return watch.Run, nil
+}
+
 // changeReport says in the log what a changed source means.
 type changeReport struct {
 	log   *slog.Logger
@@ -112,6 +127,8 @@ func displayName(source string) string {
 		return "configuration file"
 	case awsauth.DynamicFile:
 		return "dynamic file"
+	case awsauth.CRD:
+		return "custom resources"
 	}
 	return source
 }

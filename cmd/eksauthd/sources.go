@@ -124,6 +124,8 @@ func (a *authenticator) newFollower(ctx context.Context, mode string) (follower,
 	switch mode {
 	case awsauth.EKSConfigMap:
 		return a.followConfigMap()
+	case awsauth.CRD:
+		return a.followCustomResources()
 	case awsauth.DynamicFile:
 		return newDynamicFile(a.flags.Server, a.live, a.log).Run, nil
 	case awsauth.EKSAccessEntries:
