@@ -164,6 +164,5 @@ func (c Config) Unsupported() []Unsupported {
 	for _, mode := range c.Server.BackendMode {
 		ask(mode == CRD, "server.backendMode", "mappings from IAMIdentityMapping objects")
 	}
-	ask(c.Server.EC2DescribeInstancesRoleARN != "", "server.ec2DescribeInstancesRoleARN", "{{EC2PrivateDNSName}}")
 	return list
 }

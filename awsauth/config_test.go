@@ -257,8 +257,8 @@ func TestUnsupportedListsOnlyWhatIsSwitchedOn(t *testing.T) {
 	if list := DefaultConfig().Unsupported(); len(list) > 0 {
 		t.Errorf("of the defaults: %v", list)
 	}
-	// The figures of EC2 are not a request to ask it.
-	c, err := ParseConfig([]byte("server:\n  ec2DescribeInstancesQps: 20\n  dynamicfileUserIDStrict: false\n  dynamicfilepath: ''\n"))
+	// Settings that are off, or supported.
+	c, err := ParseConfig([]byte("server:\n  ec2DescribeInstancesQps: 20\n  ec2DescribeInstancesRoleARN: arn:aws:iam::111122223333:role/describer\n  dynamicfileUserIDStrict: false\n  dynamicfilepath: ''\n"))
 	if list := c.Unsupported(); len(list) > 0 || err != nil {
 		t.Errorf("%v, %v", list, err)
 	}
@@ -269,7 +269,6 @@ func TestUnsupportedListsOnlyWhatIsSwitchedOn(t *testing.T) {
 	c.Server.BackendMode = append(c.Server.BackendMode, CRD)
 	want := []Unsupported{
 		{"server.backendMode", 31, "mappings from IAMIdentityMapping objects"},
-		{"server.ec2DescribeInstancesRoleARN", 14, "{{EC2PrivateDNSName}}"},
 	}
 	if diff := cmp.Diff(want, c.Unsupported()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
