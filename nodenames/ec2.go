@@ -114,6 +114,13 @@ type bounded struct {
 }
 
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		// The SDK closes the body when an answer begins. By then net/http may still
+		// look whether there is more of it: closed, its Read says that there is not,
+		// but its WriteTo fails, and the connection is gone with the answer.
+		r = r.WithContext(r.Context()) // a copy
+		r.Body = struct{ io.ReadCloser }{r.Body}
+	}
 	resp, err := b.RoundTripper.RoundTrip(r)
 	if err == nil {
 		resp.Body = &boundedBody{resp.Body, b.most, b.most}

@@ -116,7 +116,7 @@ func wantNames(t *testing.T, results []result) {
 	t.Helper()
 	for _, r := range results {
 		if r.err != nil || r.name != nameOf(r.id) {
-			t.Fatalf("%+v", r)
+			t.Fatalf("%s: %q, %v, after %v", r.id, r.name, r.err, r.took)
 		}
 	}
 }
