@@ -2,7 +2,6 @@ package awsauth
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -140,27 +139,3 @@ func (d *Document) failSetting(c Config, key, hint, format string, args ...any) 
 }
 
 func modes() []string { return []string{MountedFile, EKSConfigMap, CRD, DynamicFile, EKSAccessEntries} }
-
-// Unsupported is a setting that asks for what this version does not do.
-type Unsupported struct {
-	Setting string // such as server.dynamicfilepath
-	Line    int    // in the file; 0 if it was not set there
-	Feature string // what it asks for
-}
-
-func (u Unsupported) String() string {
-	return fmt.Sprintf("%s asks for %s, which is not supported yet", u.Setting, u.Feature)
-}
-
-// Unsupported lists the settings that are switched on and have no effect yet.
-// A caller refuses to start, or says so.
-func (c Config) Unsupported() []Unsupported {
-	var list []Unsupported
-	ask := func(on bool, setting, feature string) {
-		if on {
-			list = append(list, Unsupported{setting, c.lines[setting], feature})
-		}
-	}
-	ask(c.Server.EC2DescribeInstancesRoleARN != "", "server.ec2DescribeInstancesRoleARN", "{{EC2PrivateDNSName}}")
-	return list
-}

@@ -251,25 +251,3 @@ func TestValidateChecksSettingsAgainstEachOther(t *testing.T) {
 		}
 	}
 }
-
-func TestUnsupportedListsOnlyWhatIsSwitchedOn(t *testing.T) {
-	t.Parallel()
-	if list := DefaultConfig().Unsupported(); len(list) > 0 {
-		t.Errorf("of the defaults: %v", list)
-	}
-	// The figures of EC2 are not a request to ask it.
-	c, err := ParseConfig([]byte("server:\n  ec2DescribeInstancesQps: 20\n  dynamicfileUserIDStrict: false\n  dynamicfilepath: ''\n"))
-	if list := c.Unsupported(); len(list) > 0 || err != nil {
-		t.Errorf("%v, %v", list, err)
-	}
-	c, err = ParseConfig([]byte(fullConfig))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []Unsupported{
-		{"server.ec2DescribeInstancesRoleARN", 14, "{{EC2PrivateDNSName}}"},
-	}
-	if diff := cmp.Diff(want, c.Unsupported()); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
-}

@@ -129,7 +129,6 @@ func FuzzParseConfig(f *testing.F) {
 			t.Fatalf("%+v", c.Server)
 		}
 		_ = c.Validate()
-		_ = c.Unsupported()
 		checkDocument(t, c.Mappings)
 	})
 }

@@ -2,6 +2,7 @@ package awsauth
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/eksauth/eksauth/arn"
@@ -10,9 +11,18 @@ import (
 // NodeNames knows what {{EC2PrivateDNSName}} stands for: the private DNS name
 // of an EC2 instance. It answers within ctx, and with an error rather than an
 // empty name.
+//
+// Errors that are ErrNamesThrottled or ErrNamesUnavailable say nothing about the
+// instance: the same question may go well in a moment. All others do.
 type NodeNames interface {
 	PrivateDNSName(ctx context.Context, instanceID string) (string, error)
 }
+
+// What NodeNames cannot find out now.
+var (
+	ErrNamesThrottled   = errors.New("EC2 must not be asked more often now")
+	ErrNamesUnavailable = errors.New("EC2 could not be asked")
+)
 
 // renderer fills the templates of one rule for one identity.
 type renderer struct {

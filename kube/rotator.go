@@ -58,6 +58,9 @@ func (r *Rotator) Run(ctx context.Context, config *rest.Config) error {
 	if err != nil {
 		return fmt.Errorf("webhook certificates: %w", err)
 	}
+	// controller-runtime has one logger for all of the process, and complains if
+	// it has none.
+	ctrllog.SetLogger(r.logger())
 	m, err := r.manager(config)
 	if err != nil {
 		return fmt.Errorf("webhook certificates: %w", err)
@@ -73,9 +76,6 @@ func (r *Rotator) Run(ctx context.Context, config *rest.Config) error {
 		defer close(followed)
 		secret.run(ctx)
 	}()
-	// controller-runtime has one logger for all of the process, and complains if
-	// it has none.
-	ctrllog.SetLogger(r.logger())
 	err = m.Start(ctx)
 	stop()
 	<-followed

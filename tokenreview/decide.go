@@ -5,11 +5,16 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/awsauth"
 	"github.com/eksauth/eksauth/token"
 )
+
+// maxNaming bounds the question for a node's name, which may come after one to STS:
+// kube-apiserver gives a webhook 30 s.
+const maxNaming = 10 * time.Second
 
 // decision is how one request ends, and all that its log line tells.
 type decision struct {
@@ -65,11 +70,17 @@ func (h *Handler) decide(ctx context.Context, rv review) (d decision) {
 		return d.deny(reasonOf(err), err)
 	}
 	d.identity, d.proven = verified.Identity, true
-	if d.mapping, err = h.config.Mappings.Table().Map(d.identity); err != nil {
+	if d.mapping, err = h.mapped(ctx, d.identity); err != nil {
 		return d.deny(mappingReason(err), err)
 	}
 	d.allowed = true
 	return d
+}
+
+func (h *Handler) mapped(ctx context.Context, id arn.Identity) (awsauth.Mapping, error) {
+	ctx, cancel := context.WithTimeout(ctx, maxNaming)
+	defer cancel()
+	return h.config.Mappings.Table().MapWith(ctx, id, h.config.Names)
 }
 
 func mappingReason(err error) Reason {
@@ -82,6 +93,12 @@ func mappingReason(err error) Reason {
 		return Unmapped
 	case errors.As(err, &notReady):
 		return NotReady
+	case errors.Is(err, awsauth.ErrNamesThrottled):
+		return NamesThrottled
+	case errors.Is(err, awsauth.ErrNamesUnavailable), errors.Is(err, context.DeadlineExceeded):
+		return NamesUnavailable
+	case errors.Is(err, context.Canceled):
+		return Canceled
 	case errors.As(err, &template):
 		return Template
 	case errors.As(err, &reserved):
@@ -104,6 +121,7 @@ func mappingReason(err error) Reason {
 //     soon after a start.
 //   - STS could not be asked: 504. A hiccup is bridged, and an outage does not
 //     leave every request of everybody hanging for half a minute.
+//   - EC2, where a node's name is needed, throttles or could not be asked: as STS.
 //   - STS answered what makes no sense: refused like a bad token. A stranger may
 //     be able to provoke it, and should not get fifteen questions for one.
 func (d decision) deny(reason Reason, err error) decision {
@@ -115,6 +133,10 @@ func (d decision) deny(reason Reason, err error) decision {
 		d.status, d.message = http.StatusServiceUnavailable, "the mappings have not been read yet"
 	case Reason(token.Unavailable):
 		d.status, d.message = http.StatusGatewayTimeout, "STS could not be asked"
+	case NamesThrottled:
+		d.status, d.message = http.StatusTooManyRequests, awsauth.ErrNamesThrottled.Error()
+	case NamesUnavailable:
+		d.status, d.message = http.StatusGatewayTimeout, awsauth.ErrNamesUnavailable.Error()
 	case Canceled:
 		d.status, d.message = http.StatusServiceUnavailable, "canceled"
 	}

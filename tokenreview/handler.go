@@ -33,6 +33,9 @@ type Config struct {
 	Verifier Verifier
 	Mappings Mappings
 
+	// Names are asked for {{EC2PrivateDNSName}}; nil: whoever needs it is refused.
+	Names awsauth.NodeNames
+
 	// Audiences that tokens are good for: kube-apiserver's --api-audiences. If
 	// there are any, a review that asks for others only is refused. If there
 	// are none, reviews are answered without audiences, which by the

@@ -28,7 +28,11 @@ const (
 	Template   Reason = "template"  // a mapping whose username or groups cannot be made
 	Reserved   Reason = "reserved"  // a username that its source may not give
 	NotReady   Reason = "not_ready" // the mappings have not been read yet; failed
-	Internal   Reason = "internal"  // a fault of this program
+
+	NamesThrottled   Reason = "ec2_throttled"   // EC2 must not be asked for a node's name now; failed
+	NamesUnavailable Reason = "ec2_unavailable" // EC2 could not be asked for a node's name; failed
+
+	Internal Reason = "internal" // a fault of this program
 )
 
 // Observer is told what happens, for metrics. Its methods must be quick and may

@@ -18,6 +18,7 @@ import (
 	"github.com/eksauth/eksauth/awsauth"
 	"github.com/eksauth/eksauth/internal/cli"
 	"github.com/eksauth/eksauth/internal/serving"
+	"github.com/eksauth/eksauth/nodenames"
 	"github.com/eksauth/eksauth/token"
 	"github.com/eksauth/eksauth/tokenreview"
 )
@@ -50,7 +51,8 @@ ConfigMap kube-system/aws-auth (EKSConfigMap), from custom resources
 IAMIdentityMapping (CRD), from a JSON file that may change (DynamicFile), and from
 the access entries of an EKS cluster with the name --cluster-id (EKSAccessEntries),
 which win over the others; the cluster's authentication mode is obeyed. Those are
-asked for with the AWS SDK's default credentials and region.
+asked for with the AWS SDK's default credentials and region, and so is EC2, when
+somebody signs in whose mapping has {{EC2PrivateDNSName}}.
 
 It serves ` + authenticatePath + `, /metrics, /healthz and /readyz over TLS. Standard output
 gets two lines: "serving URL" when it listens, and "ready" when all mappings
@@ -117,6 +119,7 @@ type authenticator struct {
 	events  atomic.Pointer[mappingEvents] // nil without a cluster to write them to
 	cert    certificate
 	metrics *metrics
+	names   *nodenames.Names
 	url     string // where kube-apiserver finds it
 }
 
@@ -197,6 +200,7 @@ func (p *program) prepare(f *authenticatorFlags) (*authenticator, error) {
 		}
 	}
 	a.metrics = newMetrics(a.live, a.cert.NotAfter)
+	a.names = newNodeNames(f.Server, a.metrics)
 	return a, nil
 }
 
@@ -246,7 +250,7 @@ func (a *authenticator) handler() http.Handler {
 			ClusterID: f.ClusterID, Partition: f.Server.Partition, Endpoint: f.sts,
 			Client: &http.Client{Transport: countedTransport{token.NewTransport(), a.metrics}},
 		},
-		Mappings: a.live, Audiences: f.apiAudiences, ScrubbedAccounts: f.Server.ScrubbedAccounts,
+		Mappings: a.live, Names: a.names, Audiences: f.apiAudiences, ScrubbedAccounts: f.Server.ScrubbedAccounts,
 		Log: a.log, Observer: a.metrics,
 	}))
 	return mux

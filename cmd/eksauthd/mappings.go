@@ -89,11 +89,6 @@ func (r changeReport) write(s awsauth.SourceState) {
 	for _, e := range s.Kept {
 		r.log.Error(name+": keeping the last good entry for "+r.scrub.text(e.Subject()), "source", s.Name, "key", e.Key)
 	}
-	for _, e := range r.live.Table().Entries() {
-		if e.Source == s.Name && e.NeedsNodeNames() {
-			r.log.Error(name+": whoever matches this entry is refused, because {{EC2PrivateDNSName}} is not supported yet", "source", s.Name, "entry", e.String())
-		}
-	}
 	switch {
 	case s.Missing && s.Entries > 0:
 		r.log.Error(name+": it is gone; keeping the last good mappings"+r.until(s), "source", s.Name, "entries", s.Entries)

@@ -28,6 +28,10 @@ type metrics struct {
 	reviews    *prometheus.CounterVec
 	stsLatency *prometheus.HistogramVec
 	lookups    *prometheus.CounterVec
+
+	ec2Calls    prometheus.Counter // peer's
+	ec2Latency  *prometheus.HistogramVec
+	nameLookups *prometheus.CounterVec
 }
 
 const (
@@ -60,11 +64,13 @@ func newMetrics(live *awsauth.Live, certificateEnd func() time.Time) *metrics {
 			Namespace: ownNamespace, Name: "token_cache_lookups_total", Help: "Tokens looked up among those verified or refused a short while ago, by result: hit, miss.",
 		}, []string{"result"}),
 	}
+	m.addNodeNames()
 	certificate := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: ownNamespace, Name: "serving_certificate_expiry_timestamp_seconds", Help: "When the serving certificate ends.",
 	}, func() float64 { return float64(certificateEnd().Unix()) })
 	m.registry.MustRegister(
 		m.latency, m.stsFailures, m.stsAnswers, m.watchFails, m.reviews, m.stsLatency, m.lookups,
+		m.ec2Calls, m.ec2Latency, m.nameLookups,
 		certificate, mappingsCollector{live}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -90,12 +96,14 @@ func (m *metrics) Asked(reason tokenreview.Reason, took time.Duration) {
 }
 
 // LookedUp counts a look-up in the cache.
-func (m *metrics) LookedUp(hit bool) {
+func (m *metrics) LookedUp(hit bool) { countLookup(m.lookups, hit) }
+
+func countLookup(lookups *prometheus.CounterVec, hit bool) {
 	result := "miss"
 	if hit {
 		result = "hit"
 	}
-	m.lookups.WithLabelValues(result).Inc()
+	lookups.WithLabelValues(result).Inc()
 }
 
 // peerResult is what aws-iam-authenticator calls it, with the spelling that its
@@ -106,7 +114,7 @@ func peerResult(reason tokenreview.Reason) string {
 		return "success"
 	case tokenreview.BadRequest:
 		return "malformed_request"
-	case tokenreview.Unmapped, tokenreview.Template, tokenreview.Reserved:
+	case tokenreview.Unmapped, tokenreview.Template, tokenreview.Reserved, tokenreview.NamesThrottled, tokenreview.NamesUnavailable:
 		return "uknown_user"
 	case tokenreview.Reason(token.Throttled), tokenreview.Reason(token.Unavailable), tokenreview.Reason(token.Answer), tokenreview.Busy:
 		return "sts_error"

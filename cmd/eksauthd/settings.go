@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -74,29 +73,10 @@ func (s *settings) load(flags *pflag.FlagSet, getenv func(string) string) error 
 	if readable {
 		faults = append(faults, faultsOf(s.Validate())...)
 	}
-	for _, u := range s.Unsupported() {
-		faults = append(faults, awsauth.Fault{Key: u.Setting, Line: u.Line, Severity: awsauth.Error, Message: "it asks for " + u.Feature + ", which is not supported yet"})
-	}
-	faults = append(faults, s.nodeNameFaults()...)
 	if len(faults) == 0 {
 		return nil
 	}
 	return s.complain(faults)
-}
-
-// nodeNameFaults are the file's entries, if they count, that would refuse
-// everybody whom they match.
-func (s *settings) nodeNameFaults() []awsauth.Fault {
-	if !slices.Contains(s.Server.BackendMode, awsauth.MountedFile) {
-		return nil
-	}
-	var faults []awsauth.Fault
-	for _, e := range s.Mappings.Entries {
-		if e.NeedsNodeNames() {
-			faults = append(faults, awsauth.Fault{Key: e.Key, Line: e.Line, Severity: awsauth.Error, Message: "it asks for {{EC2PrivateDNSName}}, which is not supported yet"})
-		}
-	}
-	return faults
 }
 
 // read reads the file. It is not readable if nothing can be said of what

@@ -149,17 +149,6 @@ func TestReadyOnceTheMappingsWereGood(t *testing.T) {
 	}
 }
 
-func TestAnEntryThatRefusesEverybodyIsAnError(t *testing.T) {
-	t.Parallel()
-	s := newSource(t)
-	const role = "- userarn: arn:aws:iam::111122223333:role/"
-	log := s.says(t, good+role+"a\n  username: n:{{EC2PrivateDNSName}}\n"+role+"b\n  username: x\n  groups: ['{{EC2PrivateDNSName}}']\n")
-	if got := grep(log, "level=ERROR.*EC2PrivateDNSName.*not supported yet"); strings.Count(got, "\n") != 1 ||
-		!strings.Contains(got, "mapUsers[1] (line 3)") || !strings.Contains(got, "mapUsers[2] (line 5)") {
-		t.Errorf("%s", log)
-	}
-}
-
 // Principals of a scrubbed account are not named where an entry of theirs is at
 // fault; those of others are.
 func TestFaultsOfScrubbedAccountsNameNobody(t *testing.T) {
