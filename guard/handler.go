@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,10 +32,17 @@ const (
 	Failed     Outcome = "failed"    // no decision: an HTTP error
 )
 
-// Config is what a Handler is made of.
+// Cluster is asked for what an edit does not show.
+type Cluster interface {
+	NodesExist(context.Context) (bool, error)
+	// ConfigMap is the data of kube-system/aws-auth; nil if there is none.
+	ConfigMap(context.Context) (map[string]string, error)
+	IdentityMappings(context.Context) ([]awsauth.IdentityMapping, error)
+}
+
+// Config is what a Handler is made of. Cluster is needed.
 type Config struct {
-	// NodesExist asks the cluster whether it has nodes; nil means that it has.
-	NodesExist func(context.Context) (bool, error)
+	Cluster Cluster
 
 	Log      *slog.Logger // one line for each refusal and each exception; nil discards
 	Reviewed func(Outcome, time.Duration)
@@ -49,9 +57,6 @@ type Handler struct{ config Config }
 
 // New makes a handler.
 func New(c Config) *Handler {
-	if c.NodesExist == nil {
-		c.NodesExist = func(context.Context) (bool, error) { return true, nil }
-	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -109,18 +114,19 @@ func (h *Handler) judgeSafely(ctx context.Context, req *request) (a answer, fail
 }
 
 func (h *Handler) judge(ctx context.Context, req *request) answer {
-	if !req.isConfigMap() {
+	e := Edit{Author: req.UserInfo}
+	switch {
+	case req.isConfigMap():
+		e.Before, e.After = req.OldObject.document(), req.Object.document()
+		e.Others = []awsauth.Document{awsauth.ParseIdentityMappings(h.identityMappings(ctx))}
+	case req.isIdentityMapping():
+		before, after := req.among(h.identityMappings(ctx), h.config.Now())
+		e.Before, e.After = awsauth.ParseIdentityMappings(before), awsauth.ParseIdentityMappings(after)
+		e.Others = h.configMap(ctx)
+	default:
 		return answer{outcome: Unrelated}
 	}
-	e := Edit{
-		Before: req.OldObject.document(), After: req.Object.document(),
-		Author: req.UserInfo,
-	}
-	var err error
-	if e.NodesExist, err = h.config.NodesExist(ctx); err != nil {
-		e.NodesExist = true
-		h.config.Log.WarnContext(ctx, "whether the cluster has nodes could not be found out; taking it that it has", "error", err)
-	}
+	e.NodesExist = h.nodesExist(ctx)
 	a := answer{outcome: Allowed, verdict: Check(e)}
 	if len(a.verdict.Problems) == 0 {
 		return a
@@ -130,6 +136,52 @@ func (h *Handler) judge(ctx context.Context, req *request) answer {
 		a.outcome = Overridden
 	}
 	return a
+}
+
+// What cannot be found out is as if it were not there, which makes the guard refuse
+// more; nodes are as if they were there, which does the same.
+
+func (h *Handler) identityMappings(ctx context.Context) []awsauth.IdentityMapping {
+	list, err := h.config.Cluster.IdentityMappings(ctx)
+	h.warn(ctx, err)
+	return list
+}
+
+func (h *Handler) configMap(ctx context.Context) []awsauth.Document {
+	data, err := h.config.Cluster.ConfigMap(ctx)
+	h.warn(ctx, err)
+	return []awsauth.Document{awsauth.ParseConfigMap(data)}
+}
+
+func (h *Handler) nodesExist(ctx context.Context) bool {
+	exist, err := h.config.Cluster.NodesExist(ctx)
+	h.warn(ctx, err)
+	return exist || err != nil
+}
+
+func (h *Handler) warn(ctx context.Context, err error) {
+	if err != nil {
+		h.config.Log.WarnContext(ctx, "edit of the mappings: not all could be found out", "error", err)
+	}
+}
+
+// among are all custom resources, before and after the edit of one of them. One that
+// is only being made is of now.
+func (r *request) among(list []awsauth.IdentityMapping, now time.Time) (before, after []awsauth.IdentityMapping) {
+	others := slices.DeleteFunc(slices.Clone(list), func(m awsauth.IdentityMapping) bool { return m.Name == r.Name })
+	with := func(o *object) []awsauth.IdentityMapping {
+		if o == nil {
+			return others
+		}
+		created := o.Metadata.CreationTimestamp
+		if created.IsZero() {
+			created = now
+		}
+		return append(slices.Clip(others), awsauth.IdentityMapping{
+			Name: r.Name, Created: created, ARN: o.Spec.ARN, Username: o.Spec.Username, Groups: o.Spec.Groups,
+		})
+	}
+	return with(r.OldObject), with(r.Object)
 }
 
 // document is what an object says; nothing if there is none.
@@ -164,7 +216,7 @@ func (h *Handler) log(ctx context.Context, req *request, a answer) {
 	}
 	attrs := []slog.Attr{
 		slog.String("outcome", string(a.outcome)), slog.String("uid", req.UID), slog.String("operation", req.Operation),
-		slog.String("object", req.Namespace+"/"+req.Name), slog.String("by", req.UserInfo.Username), slog.Bool("dry_run", req.DryRun),
+		slog.String("object", strings.TrimPrefix(req.Namespace+"/"+req.Name, "/")), slog.String("by", req.UserInfo.Username), slog.Bool("dry_run", req.DryRun),
 	}
 	if a.override != "" {
 		attrs = append(attrs, slog.String("override", shorten(a.override, maxWarning)))

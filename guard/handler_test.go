@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eksauth/eksauth/awsauth"
 	"github.com/eksauth/eksauth/internal/logtest"
 )
 
@@ -40,6 +41,25 @@ func review(operation, before, after string, change func(request map[string]any)
 		panic(err)
 	}
 	return string(text)
+}
+
+// cluster has nodes, and nothing else, unless it says otherwise.
+type cluster struct {
+	nodes  func() (bool, error)
+	data   map[string]string
+	custom []awsauth.IdentityMapping
+	err    error // of all but nodes
+}
+
+func (c cluster) NodesExist(context.Context) (bool, error) {
+	if c.nodes == nil {
+		return true, nil
+	}
+	return c.nodes()
+}
+func (c cluster) ConfigMap(context.Context) (map[string]string, error) { return c.data, c.err }
+func (c cluster) IdentityMappings(context.Context) ([]awsauth.IdentityMapping, error) {
+	return c.custom, c.err
 }
 
 type reply struct {
@@ -120,7 +140,7 @@ func TestHandler(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var outcome Outcome
-			h := New(Config{Reviewed: func(o Outcome, _ time.Duration) { outcome = o }})
+			h := New(Config{Cluster: cluster{}, Reviewed: func(o Outcome, _ time.Duration) { outcome = o }})
 			status, got := post(t, h, c.body)
 			r := got.Response
 			text := r.Status.Message + strings.Join(r.Warnings, "\n")
@@ -137,10 +157,71 @@ func TestHandler(t *testing.T) {
 	}
 }
 
+// customReview is an edit of the custom resource "one".
+func customReview(operation, before, after string, change func(request map[string]any)) string {
+	object := func(arn string) any {
+		if arn == "" {
+			return nil
+		}
+		return map[string]any{
+			"metadata": map[string]any{"name": "one", "creationTimestamp": "2026-01-02T03:04:05Z"},
+			"spec":     map[string]any{"arn": arn, "username": "one", "groups": []string{"system:masters"}},
+		}
+	}
+	return review(operation, "x", "x", func(request map[string]any) {
+		request["resource"] = map[string]string{"group": "iamauthenticator.k8s.aws", "version": "v1alpha1", "resource": "iamidentitymappings"}
+		request["namespace"], request["name"] = "", "one"
+		request["oldObject"], request["object"] = object(before), object(after)
+		if change != nil {
+			change(request)
+		}
+	})
+}
+
+func TestHandlerOfCustomResources(t *testing.T) {
+	t.Parallel()
+	const one, two = "arn:aws:iam::111122223333:role/one", "arn:aws:iam::111122223333:role/two"
+	mapping := func(name, arn string, day int) awsauth.IdentityMapping {
+		return awsauth.IdentityMapping{Name: name, Created: time.Date(2026, 1, day, 0, 0, 0, 0, time.UTC), ARN: arn, Username: name, Groups: []string{"system:masters"}}
+	}
+	signedIn := func(request map[string]any) {
+		request["userInfo"] = map[string]any{"username": "one", "extra": map[string][]string{"arn": {"arn:aws:sts::111122223333:assumed-role/one/ada"}}}
+	}
+	for name, c := range map[string]struct {
+		cluster cluster
+		body    string
+		outcome Outcome
+		want    string
+	}{
+		"created":                     {cluster{}, customReview("CREATE", "", one, nil), Allowed, ""},
+		"malformed":                   {cluster{}, customReview("CREATE", "", "nonsense", nil), Refused, `one: "nonsense" does not begin with "arn:"`},
+		"shadowed":                    {cluster{custom: []awsauth.IdentityMapping{mapping("old", one, 1)}}, customReview("CREATE", "", one, nil), Refused, "one: the entry is never used: CRD old comes first"},
+		"shadows another":             {cluster{custom: []awsauth.IdentityMapping{mapping("new", two, 3), mapping("one", one, 2)}}, customReview("UPDATE", one, two, nil), Refused, "new: the entry is never used: CRD one comes first"},
+		"the last administrator":      {cluster{custom: []awsauth.IdentityMapping{mapping("one", one, 1)}}, customReview("DELETE", one, "", nil), Refused, "nobody would be left in system:masters"},
+		"not the last":                {cluster{custom: []awsauth.IdentityMapping{mapping("one", one, 1), mapping("two", two, 1)}}, customReview("DELETE", one, "", nil), Allowed, ""},
+		"another is in aws-auth":      {cluster{data: map[string]string{"mapRoles": admin}}, customReview("DELETE", one, "", nil), Allowed, ""},
+		"the others are not known":    {cluster{err: errors.New("forbidden")}, customReview("DELETE", one, "", nil), Refused, "nobody would be left"},
+		"oneself":                     {cluster{custom: []awsauth.IdentityMapping{mapping("two", two, 1)}}, customReview("DELETE", one, "", signedIn), Refused, "the edit would lock you out"},
+		"oneself, and aws-auth knows": {cluster{data: map[string]string{"mapRoles": strings.Replace(admin, "role/admin", "role/one", 1)}}, customReview("DELETE", one, "", signedIn), Allowed, ""},
+		"its status":                  {cluster{}, customReview("UPDATE", one, "nonsense", func(r map[string]any) { r["subResource"] = "status" }), Unrelated, ""},
+		"aws-auth, and here is one":   {cluster{custom: []awsauth.IdentityMapping{mapping("two", two, 1)}}, review("UPDATE", admin, dev, nil), Allowed, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var outcome Outcome
+			status, got := post(t, New(Config{Cluster: c.cluster, Reviewed: func(o Outcome, _ time.Duration) { outcome = o }}), c.body)
+			text := got.Response.Status.Message + strings.Join(got.Response.Warnings, "\n")
+			if status != 200 || outcome != c.outcome || !strings.Contains(text, c.want) || c.want == "" && text != "" {
+				t.Errorf("HTTP %d, %s, %q; want %s, %q", status, outcome, text, c.outcome, c.want)
+			}
+		})
+	}
+}
+
 // What is no decision is an HTTP error, which failurePolicy is about.
 func TestHandlerFails(t *testing.T) {
 	t.Parallel()
-	h := New(Config{})
+	h := New(Config{Cluster: cluster{}})
 	for name, c := range map[string]struct {
 		body string
 		want int
@@ -166,7 +247,7 @@ func TestHandlerFails(t *testing.T) {
 		}
 	}
 	log := &logtest.Buffer{}
-	broken := New(Config{Log: slog.New(slog.NewTextHandler(log, nil)), NodesExist: func(context.Context) (bool, error) { panic("boom") }})
+	broken := New(Config{Log: slog.New(slog.NewTextHandler(log, nil)), Cluster: cluster{nodes: func() (bool, error) { panic("boom") }}})
 	if status, _ := post(t, broken, review("UPDATE", admin, dev, nil)); status != 500 || !strings.Contains(log.String(), "boom") {
 		t.Errorf("a panic: HTTP %d\n%s", status, log)
 	}
@@ -181,11 +262,11 @@ func TestHandlerWithoutKnowingOfNodes(t *testing.T) {
 		want  bool
 	}{"nodes": {true, nil, false}, "none": {false, nil, true}, "nobody knows": {false, errors.New("forbidden"), false}} {
 		log := &logtest.Buffer{}
-		h := New(Config{Log: slog.New(slog.NewTextHandler(log, nil)), NodesExist: func(context.Context) (bool, error) { return c.exist, c.err }})
+		h := New(Config{Log: slog.New(slog.NewTextHandler(log, nil)), Cluster: cluster{nodes: func() (bool, error) { return c.exist, c.err }}})
 		if _, got := post(t, h, review("UPDATE", node+dev, dev, nil)); got.Response.Allowed != c.want {
 			t.Errorf("%s: %+v", name, got)
 		}
-		if c.err != nil && !strings.Contains(log.String(), "could not be found out") {
+		if c.err != nil && !strings.Contains(log.String(), "not all could be found out") {
 			t.Errorf("%s: %s", name, log)
 		}
 	}
@@ -194,7 +275,7 @@ func TestHandlerWithoutKnowingOfNodes(t *testing.T) {
 func TestHandlerLogsWhoseEdit(t *testing.T) {
 	t.Parallel()
 	log := &logtest.Buffer{}
-	h := New(Config{Log: slog.New(slog.NewTextHandler(log, nil))})
+	h := New(Config{Cluster: cluster{}, Log: slog.New(slog.NewTextHandler(log, nil))})
 	post(t, h, review("UPDATE", admin, admin+dev, nil))
 	if log.String() != "" {
 		t.Errorf("a good edit: %s", log)
@@ -218,7 +299,7 @@ func FuzzHandler(f *testing.F) {
 		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
 		r.Header.Set("Content-Type", "application/json")
 		w := httptest.NewRecorder()
-		New(Config{}).ServeHTTP(w, r)
+		New(Config{Cluster: cluster{}}).ServeHTTP(w, r)
 		if w.Code == 500 || w.Code != 200 && w.Code != 400 {
 			t.Fatalf("HTTP %d %s", w.Code, w.Body)
 		}

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 )
 
 const (
@@ -44,15 +45,26 @@ type request struct {
 
 type object struct {
 	Metadata struct {
-		Annotations map[string]string `json:"annotations"`
+		Annotations       map[string]string `json:"annotations"`
+		CreationTimestamp time.Time         `json:"creationTimestamp"`
 	} `json:"metadata"`
-	Data map[string]string `json:"data"`
+	Data map[string]string `json:"data"` // of a ConfigMap
+	Spec struct {          // of an IAMIdentityMapping
+		ARN      string   `json:"arn"`
+		Username string   `json:"username"`
+		Groups   []string `json:"groups"`
+	} `json:"spec"`
 }
 
 // isConfigMap reports whether kube-system/aws-auth is edited.
 func (r *request) isConfigMap() bool {
 	return r.Resource.Group == "" && r.Resource.Resource == "configmaps" && r.SubResource == "" &&
 		r.Namespace == "kube-system" && r.Name == "aws-auth"
+}
+
+// isIdentityMapping reports whether a custom resource is edited.
+func (r *request) isIdentityMapping() bool {
+	return r.Resource.Group == "iamauthenticator.k8s.aws" && r.Resource.Resource == "iamidentitymappings" && r.SubResource == ""
 }
 
 // badRequest is what is no review, and how to answer it.

@@ -31,7 +31,7 @@ type podWebhook struct {
 	fallbacks  *kube.Fallbacks // nil unless watched
 	identities *identities     // nil unless watched
 	events     *kube.Events
-	nodes      *kube.Nodes // nil unless edits of the mappings are guarded
+	mappings   *kube.Mappings // nil unless edits of them are guarded
 	cert       *serving.Certificates
 	rotator    *kube.Rotator // nil if the certificate was given
 	metrics    *webhookMetrics
@@ -93,7 +93,7 @@ func (p *program) preparePodWebhook(f *webhookFlags) (*podWebhook, error) {
 		return nil, err
 	}
 	if f.guard {
-		if w.nodes, err = kube.NewNodes(w.config); err != nil {
+		if w.mappings, err = kube.NewMappings(w.config); err != nil {
 			return nil, err
 		}
 	}
@@ -222,8 +222,8 @@ func (w *podWebhook) handler() http.Handler {
 	mux := http.NewServeMux()
 	w.addHealth(mux)
 	mux.Handle(mutatePath, irsa.New(config))
-	if w.nodes != nil {
-		mux.Handle(guardPath, guard.New(guard.Config{NodesExist: w.nodes.Exist, Log: w.log, Reviewed: w.metrics.Judged}))
+	if w.mappings != nil {
+		mux.Handle(guardPath, guard.New(guard.Config{Cluster: w.mappings, Log: w.log, Reviewed: w.metrics.Judged}))
 	}
 	return mux
 }
