@@ -17,37 +17,20 @@ const (
 	clusterAdmin  = "AmazonEKSClusterAdminPolicy"
 )
 
-// Left is a mapping that no access entry can stand for.
-type Left struct {
-	Mapping awsauth.Entry
-	Why     string
-}
-
 // FromTable makes the access entries that give what the mappings of a table give,
 // but for whom it leaves. Mappings that are never used are not looked at.
 //
 // Instead of the group system:masters, which EKS gives nobody, an entry has the
 // policy AmazonEKSClusterAdminPolicy; nodes lose system:bootstrappers, which they
 // need only to ask for certificates, as no node of EKS does.
-func FromTable(t *awsauth.Table) (entries []Entry, left []Left) {
-	type place struct {
-		source, key string
-		index       int
-	}
-	unused := map[place]bool{}
-	for _, s := range t.Shadowed() {
-		unused[place{s.Entry.Source, s.Entry.Key, s.Entry.Index}] = true
-	}
-	for _, m := range t.Entries() {
-		if unused[place{m.Source, m.Key, m.Index}] {
-			continue
-		}
+func FromTable(t *awsauth.Table) (entries []Entry, left []awsauth.Left) {
+	for _, m := range t.Used() {
 		e, why := fromMapping(m)
 		if why == "" && slices.ContainsFunc(entries, func(other Entry) bool { return strings.EqualFold(other.PrincipalARN, e.PrincipalARN) }) {
 			why = "another mapping of the same principal has become its access entry"
 		}
 		if why != "" {
-			left = append(left, Left{m, why})
+			left = append(left, awsauth.Left{Entry: m, Why: why})
 			continue
 		}
 		entries = append(entries, e)

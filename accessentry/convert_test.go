@@ -56,7 +56,7 @@ func TestFromTable(t *testing.T) {
 	}
 
 	twice := admin + "a\n" + admin + "never\n"
-	if entries, left := FromTable(tableOf(twice, "", "- \"444455556666\"\n")); len(entries) != 1 || entries[0].Username != "a" || len(left) != 1 || left[0].Mapping.Account != "444455556666" {
+	if entries, left := FromTable(tableOf(twice, "", "- \"444455556666\"\n")); len(entries) != 1 || entries[0].Username != "a" || len(left) != 1 || left[0].Entry.Account != "444455556666" {
 		t.Errorf("%+v, left %+v", entries, left)
 	}
 }

@@ -95,19 +95,39 @@ func (e Entry) typeGroups() []string {
 
 // Document is entries as a source of mappings, in their order.
 func Document(entries []Entry) awsauth.Document {
-	var doc awsauth.Document
+	doc := awsauth.Document{Source: awsauth.EKSAccessEntries}
 	for i, e := range entries {
-		username := e.Username
-		if username == "" {
-			username = e.DefaultUsername()
-		}
-		key := awsauth.MapUsers
-		if p, err := arn.ParsePrincipal(e.PrincipalARN); err == nil && p.Kind == arn.Role {
-			key = awsauth.MapRoles
-		}
-		doc.Add(awsauth.Entry{Key: key, Index: i, ARN: e.PrincipalARN, Username: username, Groups: e.AllGroups()})
+		m := e.mapping()
+		m.Name, m.Index, m.Groups = e.PrincipalARN, i, e.AllGroups()
+		doc.Add(m)
 	}
 	return doc
+}
+
+// mapping is the entry without groups. A role's has no path: EKS wants it in the
+// ARN, and sessions do not show it.
+func (e Entry) mapping() awsauth.Entry {
+	m := awsauth.Entry{Key: awsauth.MapUsers, ARN: e.PrincipalARN, Username: e.Username}
+	if m.Username == "" {
+		m.Username = e.DefaultUsername()
+	}
+	if p, err := arn.ParsePrincipal(e.PrincipalARN); err == nil && p.Kind == arn.Role {
+		m.Key, m.ARN = awsauth.MapRoles, p.Canonical()
+	}
+	return m
+}
+
+// Normal is the entry without what its type says already: EKS answers with all of it,
+// and refuses most of it where an entry is made.
+func (e Entry) Normal() Entry {
+	if e.Username == e.DefaultUsername() {
+		e.Username = ""
+	}
+	e.Groups = slices.DeleteFunc(slices.Clone(e.Groups), func(g string) bool { return slices.Contains(e.typeGroups(), g) })
+	if e.Type == Standard {
+		e.Type = ""
+	}
+	return e
 }
 
 // Check says in the words of EKS why it would refuse an entry of a cluster in that

@@ -2,7 +2,9 @@ package awsauth
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/eksauth/eksauth/arn"
@@ -42,4 +44,72 @@ func keyFor(s string) string {
 		return MapUsers
 	}
 	return MapRoles
+}
+
+// IdentityMappingsOf makes the custom resources that give what the entries in use of
+// a table give, but for what it leaves. Their names are made of those of the
+// principals; where the order of entries counts, because of wildcards, it is in the
+// names.
+func IdentityMappingsOf(t *Table) (list []IdentityMapping, left []Left) {
+	used := t.Used()
+	ordered := slices.ContainsFunc(used, func(e Entry) bool { return strings.ContainsAny(e.ARN, wildcards) })
+	taken := map[string]bool{}
+	for i, e := range used {
+		if why := e.noCustomResource(); why != "" {
+			left = append(left, Left{e, why})
+			continue
+		}
+		name := objectName(e.ARN)
+		if ordered {
+			name = fmt.Sprintf("%04d-%s", i, name)
+		}
+		for n, base := 2, name; taken[name]; n++ {
+			name = fmt.Sprintf("%s-%d", base, n)
+		}
+		taken[name] = true
+		list = append(list, IdentityMapping{Name: name, ARN: e.ARN, Username: cmp.Or(e.Username, canonicalOf(e.ARN)), Groups: slices.Clone(e.Groups)})
+	}
+	return list, left
+}
+
+func (e Entry) noCustomResource() string {
+	switch {
+	case e.SSO != nil:
+		return "a custom resource is for an ARN: write the role's, with a * for its suffix"
+	case e.Account != "":
+		return "a custom resource is for a role or a user, not for an account"
+	case e.UserID != "":
+		return "it pins a user id, and a custom resource has no place for one"
+	}
+	return ""
+}
+
+func canonicalOf(s string) string {
+	if p, err := arn.ParsePrincipal(lowerHead(s)); err == nil {
+		return p.Canonical()
+	}
+	return s
+}
+
+// objectName makes a name of the kind that Kubernetes takes (RFC 1123, subdomain) of
+// an ARN: its account, its kind and its name.
+func objectName(s string) string {
+	parts := strings.SplitN(strings.ToLower(s), ":", 6)
+	resource := parts[len(parts)-1]
+	if len(parts) == 6 {
+		resource += "." + parts[4]
+	}
+	name := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '.' {
+			return r
+		}
+		return '-'
+	}, resource)
+	var labels []string
+	for label := range strings.SplitSeq(name[:min(len(name), 200)], ".") {
+		if label = strings.Trim(label, "-"); label != "" {
+			labels = append(labels, label)
+		}
+	}
+	return strings.Join(labels, ".")
 }

@@ -21,6 +21,7 @@ type Table struct {
 	patterns patterns
 
 	shadowed []Shadow
+	unused   []int32 // places of the shadowed
 	faults   []Fault
 	rejected []Fault // of the documents: entries that are not in the table
 	pending  string  // the first source that has not been read; see Live
@@ -28,6 +29,12 @@ type Table struct {
 
 // Shadow is an entry that can never match, because of one before it.
 type Shadow struct{ Entry, By Entry }
+
+// Left is an entry that another way of writing mappings can't say.
+type Left struct {
+	Entry Entry
+	Why   string
+}
 
 // none is the place of no rule, behind all others.
 const none = math.MaxInt32
@@ -78,6 +85,7 @@ func (t *Table) add(e Entry, prefixes []string) {
 	t.rules = append(t.rules, r)
 	if by := t.index(&t.rules[place], place); by != none {
 		t.shadow(r.Entry, t.rules[by].Entry)
+		t.unused = append(t.unused, place)
 	}
 	t.checkReserved(&r)
 }
@@ -186,6 +194,21 @@ func (t *Table) Entries() []Entry {
 	return entries
 }
 
+// Used returns the entries that can match, in the order of Entries.
+func (t *Table) Used() []Entry {
+	unused := make([]bool, len(t.rules))
+	for _, place := range t.unused {
+		unused[place] = true
+	}
+	var entries []Entry
+	for i := range t.rules {
+		if !unused[i] {
+			entries = append(entries, t.rules[i].Entry)
+		}
+	}
+	return entries
+}
+
 // Shadowed returns the entries that can never match, in order.
 func (t *Table) Shadowed() []Shadow { return slices.Clone(t.shadowed) }
 
@@ -197,7 +220,7 @@ func (t *Table) Faults() []Fault { return slices.Clone(t.faults) }
 func (t *Table) shadow(e, by Entry) {
 	t.shadowed = append(t.shadowed, Shadow{Entry: e, By: by})
 	hint := "remove one of the two"
-	if e.Source == by.Source && e.Key == by.Key && e.Account == "" {
+	if e.Source == by.Source && e.Key == by.Key && e.Account == "" && e.Name == "" {
 		hint += "; aws-iam-authenticator would use the last"
 	}
 	n := notes{entry: e, rule: Reachable}

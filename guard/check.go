@@ -169,13 +169,7 @@ func (v *Verdict) judgeNodes(before, after *awsauth.Table) {
 
 // members are the entries in use that give a group.
 func members(t *awsauth.Table, group string) []awsauth.Entry {
-	unused := map[string]bool{}
-	for _, s := range t.Shadowed() {
-		unused[s.Entry.String()] = true
-	}
-	return slices.DeleteFunc(t.Entries(), func(e awsauth.Entry) bool {
-		return !slices.Contains(e.Groups, group) || unused[e.String()]
-	})
+	return slices.DeleteFunc(t.Used(), func(e awsauth.Entry) bool { return !slices.Contains(e.Groups, group) })
 }
 
 func last(t *awsauth.Table, group string) *awsauth.Entry {

@@ -33,7 +33,10 @@ func (p *program) newMap() *cobra.Command {
 		Short: "Who becomes whom: read, explain and edit aws-auth",
 		Long: `Read, explain and edit the mappings of kube-system/aws-auth: those of
 the cluster of the current context, through your own kubectl, or those in the
-manifest of a ConfigMap: -f FILE, or -f - for standard input.`,
+manifest of a ConfigMap: -f FILE, or -f - for standard input.
+
+What only reads takes custom resources IAMIdentityMapping as well, and files with
+EKS access entries.`,
 		Example: `  eksauth map list
   eksauth map list -f aws-auth.yaml -o json
   eksauth map explain arn:aws:iam::111122223333:user/ada.lovelace`,
@@ -45,6 +48,7 @@ manifest of a ConfigMap: -f FILE, or -f - for standard input.`,
 // mapSource says where mappings are: in a file, or in a cluster.
 type mapSource struct {
 	file    string
+	kind    string // of mappings in a cluster: customResources, or "" for aws-auth
 	cluster kubectl.Client
 }
 
@@ -53,6 +57,31 @@ func (s *mapSource) addFlags(cmd *cobra.Command) {
 	s.addClusterFlags(cmd)
 	cmd.MarkFlagsMutuallyExclusive("filename", "kubeconfig")
 	cmd.MarkFlagsMutuallyExclusive("filename", "context")
+}
+
+// addKind adds a flag for those who only read.
+func (s *mapSource) addKind(cmd *cobra.Command) {
+	cmd.Flags().Var((*mappingKind)(&s.kind), "from", "`kind` of mappings in the cluster: aws-auth or custom-resources; a file tells by itself, and may have access entries as well")
+}
+
+// mappingKind is the value of --from.
+type mappingKind string
+
+// The forms that mappings have.
+const (
+	awsAuth         = "aws-auth"
+	customResources = "custom-resources"
+	accessEntries   = "access-entries"
+)
+
+func (k *mappingKind) String() string { return string(*k) }
+func (k *mappingKind) Type() string   { return "kind" }
+func (k *mappingKind) Set(s string) error {
+	if s != awsAuth && s != customResources {
+		return cli.Usage("it is aws-auth or custom-resources")
+	}
+	*k = mappingKind(s)
+	return nil
 }
 
 func (s *mapSource) addClusterFlags(cmd *cobra.Command) {
@@ -67,19 +96,20 @@ func (s *mapSource) name() string {
 		return "standard input"
 	case s.file != "":
 		return s.file
+	case s.kind == customResources && s.cluster.Context != "":
+		return "custom resources of " + s.cluster.Context
+	case s.kind == customResources:
+		return "custom resources"
 	case s.cluster.Context != "":
 		return awsAuthNamespace + "/" + awsAuthName + " of " + s.cluster.Context
 	}
 	return awsAuthNamespace + "/" + awsAuthName
 }
 
-// readMappings reads aws-auth from where s says.
+// readMappings reads mappings from where s says.
 func (p *program) readMappings(ctx context.Context, s *mapSource) (awsauth.Document, error) {
-	data, _, err := p.readData(ctx, s)
-	if err != nil {
-		return awsauth.Document{}, err
-	}
-	return awsauth.ParseConfigMap(data), nil
+	said, err := p.read(ctx, s)
+	return said.doc, err
 }
 
 // readData reads the texts of aws-auth. lineOf is the line in the file of a line

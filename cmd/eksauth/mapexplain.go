@@ -36,6 +36,7 @@ The exit code is 1 if the principal would be refused.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return p.mapExplain(cmd.Context(), args[0], f) },
 	}
 	f.source.addFlags(cmd)
+	f.source.addKind(cmd)
 	cmd.Flags().StringVar(&f.sessionName, "session-name", "", "`name` of the role's session")
 	cmd.Flags().StringVar(&f.userID, "user-id", "", "unique `id` of the user or role (AIDA…, AROA…), for entries that pin it")
 	cmd.Flags().StringVar(&f.accessKeyID, "access-key-id", "", "`id` of the key that signs, for {{AccessKeyID}}")

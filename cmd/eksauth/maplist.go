@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -28,6 +29,7 @@ used, and all warnings.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.mapList(cmd.Context(), &source, out.value) },
 	}
 	source.addFlags(cmd)
+	source.addKind(cmd)
 	addOutput(cmd, &out, "text", "json")
 	return cmd
 }
@@ -43,12 +45,20 @@ type listedEntry struct {
 	Subject    string   `json:"subject"`
 	Key        string   `json:"key"`
 	Index      int      `json:"index"`
+	Name       string   `json:"name,omitempty"` // of the object that is the entry
 	Line       int      `json:"line"`
 	UserID     string   `json:"userId,omitempty"`
 	Username   string   `json:"username"` // a template; "" is the canonical ARN
 	Groups     []string `json:"groups"`
 	ShadowedBy string   `json:"shadowedBy,omitempty"`
 	Warnings   []string `json:"warnings,omitempty"`
+}
+
+func (e listedEntry) place() string {
+	if e.Name != "" {
+		return e.Name
+	}
+	return fmt.Sprintf("%s[%d]%s", e.Key, e.Index, atLine(e.Line))
 }
 
 type listedFault struct {
@@ -83,11 +93,11 @@ func newListing(name string, doc awsauth.Document) listing {
 	l := listing{Source: name, Entries: []listedEntry{}, Faults: []listedFault{}}
 	for _, e := range table.Entries() {
 		listed := listedEntry{
-			Subject: e.Subject(), Key: e.Key, Index: e.Index, Line: e.Line, UserID: e.UserID,
+			Subject: e.Subject(), Key: e.Key, Index: e.Index, Name: e.Name, Line: e.Line, UserID: e.UserID,
 			Username: e.Username, Groups: append([]string{}, e.Groups...), ShadowedBy: shadowed[placeOf(e)],
 		}
 		for _, f := range faults {
-			if f.Severity == awsauth.Warning && f.Key == e.Key && f.Line == e.Line && f.Subject == e.Subject() {
+			if f.Severity == awsauth.Warning && f.Key == cmp.Or(e.Name, e.Key) && f.Line == e.Line && f.Subject == e.Subject() {
 				listed.Warnings = append(listed.Warnings, f.Message)
 			}
 		}
@@ -117,7 +127,7 @@ func (p *program) printListing(l listing) error {
 			note = ", never used"
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", printable(e.Subject), printable(becomes(e.Username)),
-			printable(groupList(e.Groups)), fmt.Sprintf("%s[%d]%s%s", e.Key, e.Index, atLine(e.Line), note))
+			printable(groupList(e.Groups)), printable(e.place())+note)
 	}
 	if err := w.Flush(); err != nil {
 		return err
