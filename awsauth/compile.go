@@ -202,6 +202,9 @@ func (n *notes) compileUsername(r *rule) {
 		return
 	}
 	r.username = t
+	if r.SSO != nil && t.uses(sessionName) {
+		n.warn("write {{SessionNameRaw}}", "session names of IAM Identity Center are often e-mail addresses, and {{SessionName}} writes @ as -: ada@example.com and ada-example.com become one user")
+	}
 }
 
 func (n *notes) compileGroups(r *rule) {

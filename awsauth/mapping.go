@@ -46,8 +46,11 @@ type Mapping struct {
 	// Groups may be shared with the table and with other callers: read it,
 	// append to it, but do not change its elements.
 	Groups []string
-	Entry  Entry // the entry that matched
-	How    How
+	// SessionRewritten: the username has the session's name in it, with @ written as
+	// -, so that another session may have the same.
+	SessionRewritten bool
+	Entry            Entry // the entry that matched
+	How              How
 }
 
 // Reason is one line for a log: which entry matched, and by what.

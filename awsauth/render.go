@@ -35,7 +35,7 @@ type renderer struct {
 }
 
 func (r *renderer) mapping() (Mapping, error) {
-	m := Mapping{Entry: r.rule.Entry, How: r.rule.how, Groups: r.rule.Groups}
+	m := Mapping{Entry: r.rule.Entry, How: r.rule.how, Groups: r.rule.Groups, SessionRewritten: r.rule.username.uses(sessionName)}
 	var err error
 	if m.Username, err = r.render(r.rule.username, r.rule.Username); err != nil {
 		return Mapping{}, err

@@ -79,6 +79,7 @@ type Handler struct {
 	turns   *turns
 	pauses  pauses
 	hints   gate
+	rewrites
 }
 
 // New makes a handler.
@@ -104,7 +105,7 @@ func New(c Config) *Handler {
 	if c.MaxWait <= 0 {
 		c.MaxWait = defaultMaxWait
 	}
-	return &Handler{config: c, pauses: newPauses(), cache: newCache(c.MaxTokens), turns: newTurns(c.MaxCalls, min(c.MaxUnproven, c.MaxCalls))}
+	return &Handler{config: c, pauses: newPauses(), cache: newCache(c.MaxTokens), turns: newTurns(c.MaxCalls, min(c.MaxUnproven, c.MaxCalls)), rewrites: newRewrites()}
 }
 
 // ServeHTTP decides one review, answers it, and leaves one line in the log.

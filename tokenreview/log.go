@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -29,8 +30,8 @@ func (h *Handler) log(ctx context.Context, d *decision, latency time.Duration) {
 	} else {
 		h.addClaim(add, d)
 	}
-	if d.mapping.Username != "" {
-		add("entry", d.mapping.Reason())
+	if reason := d.mapping.Reason(); d.mapping.Username != "" && !(h.scrubbed(d.identity.AccountID) && strings.Contains(reason, d.identity.AccountID)) {
+		add("entry", reason) // that of an access entry has its ARN
 	}
 	attrs = append(attrs, slog.Bool("cached", d.cached), slog.Float64("latency_ms", float64(latency.Microseconds())/1000))
 
@@ -42,11 +43,14 @@ func (h *Handler) log(ctx context.Context, d *decision, latency time.Duration) {
 		if errors.As(d.err, &p) {
 			add("stack", string(p.stack))
 		}
-	case !d.allowed:
+	case !d.allowed, slices.ContainsFunc(attrs, func(a slog.Attr) bool { return a.Key == alsoSession }):
 		level = slog.LevelWarn
 	}
 	h.config.Log.LogAttrs(ctx, level, "token review", attrs...)
 }
+
+// alsoSession is another session that is the same user; see rewrites.
+const alsoSession = "username_also_of_session"
 
 // addIdentity tells who it was.
 func (h *Handler) addIdentity(add func(key, value string), d *decision) {
@@ -60,7 +64,11 @@ func (h *Handler) addIdentity(add func(key, value string), d *decision) {
 	add("arn", id.Canonical())
 	add("session", id.Session)
 	add("access_key_id", id.AccessKeyID)
+	add("user_id", id.UserID)
 	add("username", d.mapping.Username)
+	if d.allowed {
+		add(alsoSession, h.note(d.mapping, id.Session))
+	}
 	if d.err == nil {
 		return
 	}

@@ -251,7 +251,7 @@ func (a *authenticator) handler() http.Handler {
 			Client: &http.Client{Transport: countedTransport{token.NewTransport(), a.metrics}},
 		},
 		Mappings: a.live, Names: a.names, Audiences: f.apiAudiences, ScrubbedAccounts: f.Server.ScrubbedAccounts,
-		Log: a.log, Observer: a.metrics,
+		Log: a.log.With("cluster", f.ClusterID), Observer: a.metrics,
 	}))
 	return mux
 }

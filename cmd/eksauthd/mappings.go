@@ -84,7 +84,7 @@ func (r changeReport) write(s awsauth.SourceState) {
 		if f.Severity == awsauth.Error {
 			level = slog.LevelError
 		}
-		r.log.Log(context.Background(), level, name+": "+where(f)+r.scrub.text(f.Message)+consequence(f, s), "source", s.Name, "hint", r.scrub.text(f.Hint))
+		r.log.Log(context.Background(), level, name+": "+r.scrub.text(where(f)+f.Message)+consequence(f, s), "source", s.Name, "hint", r.scrub.text(f.Hint))
 	}
 	for _, e := range s.Kept {
 		r.log.Error(name+": keeping the last good entry for "+r.scrub.text(e.Subject()), "source", s.Name, "key", e.Key)
