@@ -1,0 +1,12 @@
+package main
+
+import "github.com/spf13/cobra"
+
+func (p *program) newDoctor() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Say why signing in, or a pod's IAM role, does not work",
+	}
+	cmd.AddCommand(p.newDoctorPod(), p.newDoctorServiceAccount())
+	return cmd
+}
