@@ -37,12 +37,17 @@ type Result struct {
 	Times []time.Duration // sorted
 }
 
+// NewClient is what so many callers share.
+func NewClient(trust *x509.CertPool, callers int) *http.Client {
+	return &http.Client{Timeout: requestTimeout, Transport: &http.Transport{
+		MaxIdleConnsPerHost: callers,
+		TLSClientConfig:     &tls.Config{RootCAs: trust, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}},
+	}}
+}
+
 // Run asks. The first answer that is not as wanted is an error.
 func (l Load) Run(ctx context.Context) (Result, error) {
-	client := &http.Client{Timeout: requestTimeout, Transport: &http.Transport{
-		MaxIdleConnsPerHost: l.Callers,
-		TLSClientConfig:     &tls.Config{RootCAs: l.Trust, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}},
-	}}
+	client := NewClient(l.Trust, l.Callers)
 	defer client.CloseIdleConnections()
 	var mu sync.Mutex
 	var all Result
@@ -81,7 +86,7 @@ func (l Load) ask(ctx context.Context, client *http.Client, end time.Time) (time
 			return times, nil
 		}
 		begin := time.Now()
-		status, err := post(ctx, client, l.URL, body, &answer)
+		status, err := Post(ctx, client, l.URL, body, &answer)
 		if err != nil {
 			return nil, err
 		}
@@ -93,7 +98,8 @@ func (l Load) ask(ctx context.Context, client *http.Client, end time.Time) (time
 	return times, nil
 }
 
-func post(ctx context.Context, client *http.Client, url string, body []byte, answer *bytes.Buffer) (status int, err error) {
+// Post asks once; answer then holds the answer's body and nothing else.
+func Post(ctx context.Context, client *http.Client, url string, body []byte, answer *bytes.Buffer) (status int, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		return 0, err
