@@ -87,8 +87,8 @@ func bench(ctx context.Context, bin string, callers, rounds int, each time.Durat
 	for round := range rounds {
 		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, rounds)
 		for _, c := range contenders {
-			load := rig.Load{URL: c.server.URL, Trust: trust, Callers: callers, During: each, Next: next, Wanted: []byte(`"allowed":true`)}
-			result, err := load.Run(ctx)
+			load := rig.Load{Trust: trust, Callers: callers, During: each, Next: next, Wanted: []byte(`"allowed":true`)}
+			result, err := c.server.Ask(ctx, load)
 			if err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
 			}

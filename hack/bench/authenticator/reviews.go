@@ -32,8 +32,8 @@ type kind struct {
 
 var (
 	anything = kind{name: "anything", contenders: []string{limit}}
-	repeated = kind{name: "repeated tokens, STS in 20 ms", delay: 20 * time.Millisecond, contenders: []string{ours, peer}}
-	distinct = kind{name: "distinct tokens, STS in 0 ms", distinct: true, contenders: []string{ours, peer}}
+	repeated = kind{name: "repeated tokens, STS in 20 ms", delay: 20 * time.Millisecond, contenders: []string{ours, peer, keeping}}
+	distinct = kind{name: "distinct tokens, STS in 0 ms", distinct: true, contenders: []string{ours, peer, keeping}}
 )
 
 // question is who is asked what, by how many.
@@ -48,7 +48,7 @@ type reviews map[question]rig.Rounds
 // review asks all contenders everything, in turns.
 func (s *setting) review(ctx context.Context, callers []int, rounds int, each time.Duration) (all reviews, err error) {
 	servers := map[string]*rig.Server{}
-	for _, name := range []string{limit, ours, peer} {
+	for _, name := range []string{limit, ours, peer, keeping} {
 		server, err := s.start(ctx, name)
 		if err != nil {
 			return nil, err
@@ -89,11 +89,11 @@ func (s *setting) ask(ctx context.Context, server *rig.Server, k kind, callers i
 	if k.distinct {
 		next = once(bodies)
 	}
-	return s.load(server, callers, each, next).Run(ctx)
+	return server.Ask(ctx, s.load(callers, each, next))
 }
 
-func (s *setting) load(server *rig.Server, callers int, each time.Duration, next func() ([]byte, bool)) rig.Load {
-	return rig.Load{URL: server.URL, Trust: s.trust, Callers: callers, During: each, Next: next, Wanted: []byte(`"authenticated":true`)}
+func (s *setting) load(callers int, each time.Duration, next func() ([]byte, bool)) rig.Load {
+	return rig.Load{Trust: s.trust, Callers: callers, During: each, Next: next, Wanted: []byte(`"authenticated":true`)}
 }
 
 // memory is the most that a contender, newly started, has had after it verified
@@ -110,7 +110,7 @@ func (s *setting) memory(ctx context.Context, name string, callers int) (peak in
 		if err != nil {
 			return 0, err
 		}
-		result, err := s.load(server, callers, time.Minute, once(bodies)).Run(ctx)
+		result, err := server.Ask(ctx, s.load(callers, time.Minute, once(bodies)))
 		if err != nil {
 			return 0, err
 		}

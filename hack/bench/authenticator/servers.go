@@ -26,6 +26,9 @@ const (
 	limit = "a handler that does nothing"
 	ours  = "eksauthd authenticator"
 	peer  = "aws-iam-authenticator"
+	// keeping keeps 64 connections to STS, as eksauthd does, where the peer has
+	// net/http's default of two and makes the others anew.
+	keeping = "aws-iam-authenticator, 64 connections kept"
 )
 
 // nothing is of about the size of a real answer.
@@ -36,15 +39,21 @@ func (s *setting) start(ctx context.Context, name string) (*rig.Server, error) {
 	case ours:
 		return s.startOurs(ctx)
 	case peer:
-		cert, key := rig.CertificateFiles(s.dir)
-		return rig.Start(ctx, s.dir, filepath.Join(s.bin, "peers", "oracle"), "serve",
-			"-sts", s.sts.URL, "-cert", cert, "-key", key, "-mappings", strconv.Itoa(users))
+		return s.startPeer(ctx)
+	case keeping:
+		return s.startPeer(ctx, "-idle", "64")
 	}
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	return rig.Start(ctx, s.dir, self, "-nothing", s.dir)
+}
+
+func (s *setting) startPeer(ctx context.Context, args ...string) (*rig.Server, error) {
+	cert, key := rig.CertificateFiles(s.dir)
+	return rig.Start(ctx, s.dir, filepath.Join(s.bin, "peers", "oracle"), append([]string{"serve",
+		"-sts", s.sts.URL, "-cert", cert, "-key", key, "-mappings", strconv.Itoa(users)}, args...)...)
 }
 
 // startOurs starts the real program with its mappings in a file.

@@ -19,7 +19,6 @@ const requestTimeout = 30 * time.Second
 // Load is callers that ask at once, each the next when it has an answer. Like
 // kube-apiserver they keep their connections; they speak HTTP/1.1.
 type Load struct {
-	URL     string
 	Trust   *x509.CertPool
 	Callers int
 	During  time.Duration
@@ -35,6 +34,7 @@ type Load struct {
 type Result struct {
 	Rate  float64         // answers a second
 	Times []time.Duration // sorted
+	CPU   time.Duration   // of the server, for each answer
 }
 
 // NewClient is what so many callers share.
@@ -45,8 +45,8 @@ func NewClient(trust *x509.CertPool, callers int) *http.Client {
 	}}
 }
 
-// Run asks. The first answer that is not as wanted is an error.
-func (l Load) Run(ctx context.Context) (Result, error) {
+// run asks. The first answer that is not as wanted is an error.
+func (l Load) run(ctx context.Context, url string) (Result, error) {
 	client := NewClient(l.Trust, l.Callers)
 	defer client.CloseIdleConnections()
 	var mu sync.Mutex
@@ -58,7 +58,7 @@ func (l Load) Run(ctx context.Context) (Result, error) {
 	defer cancel()
 	for range l.Callers {
 		group.Go(func() {
-			times, err := l.ask(ctx, client, begin.Add(l.During))
+			times, err := l.ask(ctx, client, url, begin.Add(l.During))
 			mu.Lock()
 			defer mu.Unlock()
 			all.Times = append(all.Times, times...)
@@ -78,7 +78,7 @@ func (l Load) Run(ctx context.Context) (Result, error) {
 }
 
 // ask is one caller.
-func (l Load) ask(ctx context.Context, client *http.Client, end time.Time) (times []time.Duration, err error) {
+func (l Load) ask(ctx context.Context, client *http.Client, url string, end time.Time) (times []time.Duration, err error) {
 	var answer bytes.Buffer
 	for time.Now().Before(end) {
 		body, ok := l.Next()
@@ -86,7 +86,7 @@ func (l Load) ask(ctx context.Context, client *http.Client, end time.Time) (time
 			return times, nil
 		}
 		begin := time.Now()
-		status, err := Post(ctx, client, l.URL, body, &answer)
+		status, err := Post(ctx, client, url, body, &answer)
 		if err != nil {
 			return nil, err
 		}
@@ -126,6 +126,11 @@ func (r Rounds) Rate() float64 {
 // Percentile is the median of the rounds' percentiles.
 func (r Rounds) Percentile(p int) time.Duration {
 	return median(r, func(one Result) time.Duration { return one.Times[(len(one.Times)-1)*p/100] })
+}
+
+// CPU is the median of what the server computed for an answer.
+func (r Rounds) CPU() time.Duration {
+	return median(r, func(one Result) time.Duration { return one.CPU })
 }
 
 func median[T float64 | time.Duration](rounds Rounds, of func(Result) T) T {

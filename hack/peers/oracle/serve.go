@@ -24,6 +24,7 @@ func serve(args []string, dir string) error {
 	cert := flags.String("cert", "", "certificate, PEM")
 	key := flags.String("key", "", "its key, PEM")
 	mappings := flags.Int("mappings", 1, "how many users are mapped")
+	idle := flags.Int("idle", http.DefaultMaxIdleConnsPerHost, "how many connections to STS are kept; its own program keeps the default")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -36,7 +37,7 @@ func serve(args []string, dir string) error {
 		return err
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = 64 // its default of 2 would measure handshakes
+	transport.MaxIdleConnsPerHost = *idle
 	transport.DialTLSContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, network, to.Host)
 	}
