@@ -105,6 +105,9 @@ func New(c Config) *Handler {
 	if c.MaxWait <= 0 {
 		c.MaxWait = defaultMaxWait
 	}
+	if c.Names != nil {
+		c.Names = bounded{c.Names}
+	}
 	return &Handler{config: c, pauses: newPauses(), cache: newCache(c.MaxTokens), turns: newTurns(c.MaxCalls, min(c.MaxUnproven, c.MaxCalls)), rewrites: newRewrites()}
 }
 
