@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -37,12 +38,12 @@ func main() {
 	callers := flag.Int("callers", 16, "how many ask at once")
 	nothing := flag.String("nothing", "", "serve the handler that does nothing, with the certificate in this folder")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	var err error
 	if *nothing != "" {
-		err = rig.ServeNothing(*nothing, allowed)
+		err = rig.ServeNothing(*nothing, allowed) // any signal ends it
 	} else {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
 		err = bench(ctx, *bin, *callers, *rounds, time.Duration(*seconds)*time.Second)
 	}
 	if err != nil {

@@ -33,14 +33,14 @@ func main() {
 	only := flag.String("only", "", "mapping, reviews or edits: that part alone")
 	serve := flag.String("nothing", "", "serve the handler that does nothing, with the certificate in this folder")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, deadline)
-	defer cancel()
 	var err error
 	if *serve != "" {
-		err = rig.ServeNothing(*serve, nothing)
+		err = rig.ServeNothing(*serve, nothing) // any signal ends it
 	} else {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		ctx, cancel := context.WithTimeout(ctx, deadline)
+		defer cancel()
 		err = bench(ctx, *bin, *only, *rounds, *edits, time.Duration(*seconds)*time.Second)
 	}
 	if err != nil {

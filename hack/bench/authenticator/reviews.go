@@ -49,12 +49,10 @@ type reviews map[question]rig.Rounds
 func (s *setting) review(ctx context.Context, callers []int, rounds int, each time.Duration) (all reviews, err error) {
 	servers := map[string]*rig.Server{}
 	for _, name := range []string{limit, ours, peer, keeping} {
-		server, err := s.start(ctx, name)
-		if err != nil {
+		if servers[name], err = s.start(ctx, name); err != nil {
 			return nil, err
 		}
-		defer func() { err = errors.Join(err, server.Stop()) }()
-		servers[name] = server
+		defer func() { err = errors.Join(err, servers[name].Stop()) }()
 	}
 	all = reviews{}
 	for round := range rounds {

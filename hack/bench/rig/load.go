@@ -72,6 +72,9 @@ func (l Load) run(ctx context.Context, url string) (Result, error) {
 	if failure != nil {
 		return Result{}, failure
 	}
+	if len(all.Times) == 0 {
+		return Result{}, fmt.Errorf("no answer within %s", l.During)
+	}
 	all.Rate = float64(len(all.Times)) / time.Since(begin).Seconds()
 	slices.Sort(all.Times)
 	return all, nil

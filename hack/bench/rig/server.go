@@ -110,9 +110,7 @@ func (s *Server) Ask(ctx context.Context, l Load) (Result, error) {
 		return Result{}, err
 	}
 	after, err := s.CPU()
-	if n := len(result.Times); n > 0 {
-		result.CPU = (after - before) / time.Duration(n)
-	}
+	result.CPU = (after - before) / time.Duration(len(result.Times))
 	return result, err
 }
 
