@@ -94,14 +94,7 @@ func (p *program) examine(ctx context.Context, f *doctorFlags, subject string, e
 			d.IAM, d.STS = client, client
 		}
 	}
-	report := examine(d, ctx, namespace, name)
-	if err := p.printReport(report, f.output.value); err != nil {
-		return err
-	}
-	if len(report.Causes()) > 0 {
-		return &cli.ExitError{Code: cli.ExitFailed} // it has been said what
-	}
-	return nil
+	return p.conclude(examine(d, ctx, namespace, name), f.output.value)
 }
 
 func (p *program) printReport(r doctor.Report, format string) error {

@@ -119,6 +119,11 @@ func (c Client) Create(ctx context.Context, object []byte) error {
 	return err
 }
 
+// Review creates an object that is an answer, such as a SubjectAccessReview.
+func (c Client) Review(ctx context.Context, object []byte) ([]byte, error) {
+	return c.run(ctx, object, "create", "--output=json", "--filename=-")
+}
+
 // Replace puts an object, as JSON, in the place of the one that is there. If it
 // has a resourceVersion and that one has changed since, the reason is Conflict.
 func (c Client) Replace(ctx context.Context, object []byte) error {
