@@ -274,3 +274,74 @@ func TestRecreate(t *testing.T) {
 		}
 	}
 }
+
+// counted counts the questions to a cluster.
+type counted struct {
+	cluster
+	n *int
+}
+
+func (c counted) Get(ctx context.Context, resource, namespace, name string) ([]byte, error) {
+	*c.n++
+	return c.cluster.Get(ctx, resource, namespace, name)
+}
+
+func (c counted) List(ctx context.Context, resource, namespace string) ([]byte, error) {
+	*c.n++
+	return c.cluster.List(ctx, resource, namespace)
+}
+
+func TestEverything(t *testing.T) {
+	t.Parallel()
+	d, c, a, _ := healthy(t)
+	add := func(name, role string, more ...string) {
+		annotations := map[string]string{"eks.amazonaws.com/role-arn": role}
+		for i := 0; i+1 < len(more); i += 2 {
+			annotations[more[i]] = more[i+1]
+		}
+		c.objects["serviceaccounts /"+name] = map[string]any{"metadata": map[string]any{"namespace": "apps", "name": name, "annotations": annotations}}
+	}
+	add("web", roleARN)
+	c.objects["serviceaccounts /plain"] = map[string]any{"metadata": map[string]any{"namespace": "apps", "name": "plain"}}
+	add("api", roleARN)
+	add("gone", "arn:aws:iam::111122223333:role/gone")
+	add("far", "arn:aws:iam::444455556666:role/far")
+	add("typo", "arn:aws:iam::1111:role/x")
+	add("odd", roleARN, "eks.amazonaws.com/audience", "nobody")
+	c.objects["configmap kube-system/aws-auth"] = map[string]any{"data": map[string]string{"mapUsers": "- userarn: nonsense\n  username: x\n"}}
+	c.objects["serviceaccount apps/api"] = c.objects["serviceaccounts /api"]
+	n := 0
+	d.Cluster = counted{c, &n}
+	e := d.Everything(t.Context())
+	var got []string
+	for _, v := range e.Accounts {
+		got = append(got, v.Name+" "+string(v.Status)+" "+v.Said)
+	}
+	want := []string{
+		"api bad the trust policy does not let it in: ", "far unknown the role is in account 444455556666", "gone bad the role does not exist",
+		"odd bad the OIDC provider does not take the audience nobody", "typo bad the annotation is not the ARN of a role", "web ok its pods get the role",
+	}
+	if len(got) != len(want) || !e.Failing() {
+		t.Fatalf("%q", got)
+	}
+	for i := range want {
+		if !strings.HasPrefix(got[i], want[i]) {
+			t.Errorf("%q, want %q", got[i], want[i])
+		}
+	}
+	if causes := e.Cluster.Causes(); len(causes) != 1 || causes[0].ID != "aws-auth" || !strings.Contains(causes[0].Said, "nonsense") {
+		t.Errorf("%+v", causes)
+	}
+	for i := range 5000 {
+		add(fmt.Sprint("many-", i), roleARN)
+	}
+	before := n
+	n = 0
+	if e := d.Everything(t.Context()); len(e.Accounts) != 5006 || n != before {
+		t.Errorf("%d accounts, %d questions where it was %d", len(e.Accounts), n, before)
+	}
+	a.provider = Provider{}
+	if e := d.Everything(t.Context()); !e.Failing() || e.Accounts[len(e.Accounts)-1].Status != Follows {
+		t.Errorf("without the provider: %+v", e.Accounts[len(e.Accounts)-1])
+	}
+}

@@ -7,6 +7,6 @@ func (p *program) newDoctor() *cobra.Command {
 		Use:   "doctor",
 		Short: "Say why signing in, or a pod's IAM role, does not work",
 	}
-	cmd.AddCommand(p.newDoctorPod(), p.newDoctorServiceAccount(), p.newDoctorUser(), p.newDoctorToken())
+	cmd.AddCommand(p.newDoctorCluster(), p.newDoctorPod(), p.newDoctorServiceAccount(), p.newDoctorUser(), p.newDoctorToken())
 	return cmd
 }

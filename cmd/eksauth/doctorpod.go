@@ -25,12 +25,12 @@ type doctorFlags struct {
 	output  output
 }
 
-func (f *doctorFlags) add(cmd *cobra.Command) {
+func (f *doctorFlags) add(cmd *cobra.Command, formats ...string) {
 	cmd.Flags().StringVar(&f.cluster.Kubeconfig, "kubeconfig", "", "kubeconfig `file` for kubectl")
 	cmd.Flags().StringVar(&f.cluster.Context, "context", "", "`context` of the kubeconfig")
 	cmd.Flags().StringVar(&f.prefix, "annotation-prefix", doctor.DefaultPrefix, "`prefix` of the webhook's annotations")
 	cmd.Flags().BoolVar(&f.noAWS, "no-aws", false, "look at the cluster only")
-	addOutput(cmd, &f.output, "text", "json")
+	addOutput(cmd, &f.output, append([]string{"text", "json"}, formats...)...)
 }
 
 const doctorReads = `It reads through your own kubectl and with your AWS credentials, and changes nothing:
@@ -84,6 +84,11 @@ func (p *program) examine(ctx context.Context, f *doctorFlags, subject string, e
 	}
 	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
+	return p.conclude(examine(p.newDoctorOf(ctx, f), ctx, namespace, name), f.output.value)
+}
+
+// newDoctorOf is a doctor for the cluster and the account that the flags lead to.
+func (p *program) newDoctorOf(ctx context.Context, f *doctorFlags) *doctor.Doctor {
 	d := &doctor.Doctor{
 		Cluster: doctorCluster{f.cluster}, Issuer: doctorIssuer{&http.Client{Timeout: 10 * time.Second}}, Now: time.Now, AnnotationPrefix: f.prefix,
 		NoAWS: "--no-aws is given",
@@ -94,17 +99,14 @@ func (p *program) examine(ctx context.Context, f *doctorFlags, subject string, e
 			d.IAM, d.STS = client, client
 		}
 	}
-	return p.conclude(examine(d, ctx, namespace, name), f.output.value)
+	return d
 }
 
 func (p *program) printReport(r doctor.Report, format string) error {
 	if format == "json" {
 		return writeJSON(p.Out, r)
 	}
-	style := cli.StyleFor(p.Out, p.Getenv)
-	marks := map[doctor.Status]string{
-		doctor.OK: style.Good("✓"), doctor.Bad: style.Bad("✗"), doctor.Follows: style.Dim("✗"), doctor.Unknown: style.Dim("?"),
-	}
+	marks := p.marks()
 	for _, c := range r.Checks {
 		fmt.Fprintf(p.Out, "%s %s\n", marks[c.Status], printable(c.Said))
 	}
@@ -122,6 +124,13 @@ func (p *program) printReport(r doctor.Report, format string) error {
 		printFix(p.Out, c.Fix)
 	}
 	return nil
+}
+
+func (p *program) marks() map[doctor.Status]string {
+	style := cli.StyleFor(p.Out, p.Getenv)
+	return map[doctor.Status]string{
+		doctor.OK: style.Good("✓"), doctor.Bad: style.Bad("✗"), doctor.Follows: style.Dim("✗"), doctor.Unknown: style.Dim("?"),
+	}
 }
 
 func printFix(w io.Writer, fix []string) {

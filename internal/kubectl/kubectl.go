@@ -91,6 +91,9 @@ func (c Client) Token(ctx context.Context, namespace, serviceAccount, audience s
 // List reads the objects with a label, as a list in JSON.
 func (c Client) List(ctx context.Context, resource, namespace, selector string) ([]byte, error) {
 	args := []string{"get", resource, "--output=json"}
+	if namespace == "" {
+		args = append(args, "--all-namespaces")
+	}
 	if selector != "" {
 		args = append(args, "--selector="+selector)
 	}

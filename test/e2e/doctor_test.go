@@ -184,6 +184,11 @@ func TestDoctor(t *testing.T) {
 		}
 	}
 	t.Logf("healthy:\n%s", text)
+	healthy.env["SSL_CERT_FILE"] = filepath.Join(s.dir, "issuer", "ca.crt")
+	if out := healthy.run("eksauth", "doctor", "cluster").stdout; !strings.Contains(out, healthy.namespace+"/web") || !strings.Contains(out, "its pods get the role") {
+		t.Errorf("doctor cluster: %s", out)
+	}
+	delete(healthy.env, "SSL_CERT_FILE")
 	for i, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
 			p := newPatient(t, s, i)

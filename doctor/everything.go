@@ -1,0 +1,191 @@
+package doctor
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"github.com/eksauth/eksauth/arn"
+	"github.com/eksauth/eksauth/awsauth"
+	"github.com/eksauth/eksauth/iam"
+	"github.com/eksauth/eksauth/irsa"
+)
+
+// Everything is what there is to say of a whole cluster.
+type Everything struct {
+	Cluster  Report           `json:"cluster"`  // what all service accounts share, and aws-auth
+	Accounts []AccountVerdict `json:"accounts"` // those that are annotated, by name
+}
+
+// AccountVerdict is how one service account is doing.
+type AccountVerdict struct {
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	RoleARN   string `json:"roleArn"`
+	Status    Status `json:"status"`
+	Said      string `json:"said"`
+}
+
+// Failing reports whether anything is wrong.
+func (e Everything) Failing() bool {
+	return len(e.Cluster.Causes()) > 0 || slices.ContainsFunc(e.Accounts, func(a AccountVerdict) bool { return a.Status == Bad })
+}
+
+// Everything examines all annotated service accounts of a cluster, and its aws-auth.
+// It asks a number of questions that does not grow with the service accounts, but for
+// the pages of IAM's roles.
+func (d *Doctor) Everything(ctx context.Context) Everything {
+	e := Everything{Cluster: Report{Subject: "cluster"}, Accounts: []AccountVerdict{}}
+	r := &e.Cluster
+	d.examineMappings(ctx, r)
+	raw, err := d.Cluster.List(ctx, "serviceaccounts", "")
+	var list struct {
+		Items []serviceAccount `json:"items"`
+	}
+	if err == nil {
+		err = json.Unmarshal(raw, &list)
+	}
+	if err != nil {
+		r.unknown("service-accounts", "the service accounts", err.Error())
+		return e
+	}
+	annotated := slices.DeleteFunc(list.Items, func(a serviceAccount) bool {
+		return irsa.FromAnnotations(d.AnnotationPrefix, a.Metadata.Annotations).RoleARN == ""
+	})
+	if len(annotated) == 0 {
+		r.ok("service-accounts", "no service account is annotated with a role")
+		return e
+	}
+	d.examineWebhook(ctx, r, annotated[0].Metadata.Namespace, nil)
+	t := d.examineToken(ctx, r, annotated[0].Metadata.Namespace, annotated[0].Metadata.Name, irsa.ServiceAccount{})
+	w := d.newWard(ctx, r, t)
+	slices.SortFunc(annotated, func(a, b serviceAccount) int {
+		return cmp.Or(cmp.Compare(a.Metadata.Namespace, b.Metadata.Namespace), cmp.Compare(a.Metadata.Name, b.Metadata.Name))
+	})
+	for _, a := range annotated {
+		e.Accounts = append(e.Accounts, w.look(d.AnnotationPrefix, a.Metadata))
+	}
+	return e
+}
+
+// examineMappings looks for what is wrong with aws-auth itself.
+func (d *Doctor) examineMappings(ctx context.Context, r *Report) {
+	raw, err := d.Cluster.Get(ctx, "configmap", "kube-system", "aws-auth")
+	switch {
+	case errors.Is(err, ErrNotFound):
+		r.ok("aws-auth", "there is no aws-auth")
+		return
+	case err != nil:
+		r.unknown("aws-auth", "aws-auth", err.Error())
+		return
+	}
+	var object struct{ Data map[string]string }
+	if err := json.Unmarshal(raw, &object); err != nil {
+		r.unknown("aws-auth", "aws-auth", err.Error())
+		return
+	}
+	doc := awsauth.ParseConfigMap(object.Data)
+	table := awsauth.NewTable(doc)
+	for _, f := range append(doc.Faults, table.Faults()...) {
+		if f.Severity == awsauth.Error || f.Rule == awsauth.Reachable {
+			r.bad("aws-auth", f.String(), "an entry of aws-auth is not used", "eksauth map lint")
+		}
+	}
+	if !r.isBad("aws-auth") {
+		r.ok("aws-auth", "aws-auth is read as it is written")
+	}
+}
+
+// ward is what all service accounts of a cluster need of IAM, asked for once.
+type ward struct {
+	claims  claims
+	account string // of the credentials
+	blind   string // why IAM cannot be read; "" if it can
+	roles   map[string]Role
+	clients []string // of the provider
+	missing bool     // there is no provider
+}
+
+func (d *Doctor) newWard(ctx context.Context, r *Report, t claims) *ward {
+	w := &ward{claims: t, blind: d.NoAWS, roles: map[string]Role{}}
+	if d.IAM == nil || t.issuer == "" {
+		w.blind = cmp.Or(w.blind, "the cluster's issuer is not known")
+		return w
+	}
+	var err error
+	if w.account, err = d.STS.Account(ctx); err != nil {
+		w.blind = err.Error()
+		return w
+	}
+	roles, err := d.IAM.Roles(ctx)
+	if err != nil {
+		w.blind = err.Error()
+		r.unknown("roles", "the roles", w.blind)
+		return w
+	}
+	w.blind = ""
+	for _, role := range roles {
+		w.roles[role.ARN] = role
+	}
+	p, err := d.IAM.Provider(ctx, providerARN(arn.Principal{Partition: partitionOf(roles), AccountID: w.account}, t.issuer))
+	switch w.clients, w.missing = p.ClientIDs, errors.Is(err, ErrNotFound); {
+	case w.missing:
+		r.bad("provider", "account "+w.account+" has no OIDC provider for "+t.issuer, "the account does not know this cluster's issuer: no service account gets a role of it",
+			command("aws", "iam", "create-open-id-connect-provider", "--url", t.issuer, "--client-id-list", t.audience))
+	case err != nil:
+		r.unknown("provider", "the OIDC provider", err.Error())
+	default:
+		r.ok("provider", "account "+w.account+" has the OIDC provider")
+	}
+	return w
+}
+
+// partitionOf is the AWS partition of an account, by its roles.
+func partitionOf(roles []Role) string {
+	for _, role := range roles {
+		if p, err := arn.ParsePrincipal(role.ARN); err == nil {
+			return p.Partition
+		}
+	}
+	return "aws" // no service account has a role then
+}
+
+// look judges one service account by what is known.
+func (w *ward) look(prefix string, m objectMeta) AccountVerdict {
+	given := irsa.FromAnnotations(prefix, m.Annotations)
+	v := AccountVerdict{Namespace: m.Namespace, Name: m.Name, RoleARN: given.RoleARN}
+	is := func(s Status, said string) AccountVerdict {
+		v.Status, v.Said = s, said
+		return v
+	}
+	role, err := arn.ParsePrincipal(given.RoleARN)
+	switch {
+	case err != nil || role.Kind != arn.Role:
+		return is(Bad, "the annotation is not the ARN of a role")
+	case w.blind != "":
+		return is(Unknown, w.blind)
+	case role.AccountID != w.account:
+		return is(Unknown, "the role is in account "+role.AccountID+", and the credentials here are of "+w.account)
+	case w.missing:
+		return is(Follows, "the account has no OIDC provider for the cluster")
+	}
+	t := w.claims
+	t.subject, t.audience = "system:serviceaccount:"+m.Namespace+":"+m.Name, cmp.Or(given.Audience, defaultAudience)
+	found, ok := w.roles[role.String()]
+	switch {
+	case !slices.Contains(w.clients, t.audience):
+		return is(Bad, "the OIDC provider does not take the audience "+t.audience)
+	case !ok:
+		return is(Bad, "the role does not exist")
+	}
+	policy, err := iam.Parse([]byte(found.TrustPolicy), iam.TrustPolicy)
+	if err != nil {
+		return is(Bad, "the trust policy cannot be read: "+err.Error())
+	}
+	if decision := iam.Evaluate(policy, trustRequest(providerARN(role, t.issuer), t)); !decision.Allowed() {
+		return is(Bad, "the trust policy does not let it in: "+decision.String())
+	}
+	return is(OK, "its pods get the role")
+}
