@@ -35,11 +35,11 @@ type form struct {
 }
 
 var forms = []form{
-	{`\b(arn:aws[a-z-]*:iam::(\d{12}):role/(?:[\w+=,.@-]+/)*([\w+=,.@-]*[\w+=@-]))`, []string{FactRole, FactAccount, FactRoleName}},
+	{`\b(arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]*[\w+=@-])`, []string{FactRole}},
 	{`\b(arn:aws[a-z-]*:(?:sts|iam)::(\d{12}):(?:assumed-role|user|federated-user)/[\w+=,.@/-]*[\w+=@-])`, []string{FactCaller, FactAccount}},
 	{`\barn:aws[a-z-]*:sts::\d{12}:assumed-role/([\w+=,.@-]+)/`, []string{FactRoleName}},
 	{`\barn:aws[a-z-]*:iam::(\d{12}):oidc-provider/([\w./-]*\w)`, []string{FactAccount, FactIssuerHost}},
-	{`(?i)provider found in your account for (https://[\w.:/-]*[\w/])`, []string{FactIssuer}},
+	{`(?i)provider found in your account for (https://[\w.-]+(?::\d+)?(?:/[\w./-]*)?)`, []string{FactIssuer}},
 	{`(https://oidc\.eks[\w-]*\.[\w.-]+/id/\w+)`, []string{FactIssuer}},
 	{`\boidc\.eks(?:-fips)?\.([a-z]{2}(?:-[a-z]+)+-\d)\.`, []string{FactRegion}},
 	{`\bsystem:serviceaccount:([a-z0-9-]+):([a-z0-9][a-z0-9.-]*)`, []string{FactNamespace, FactServiceAccount}},
@@ -82,10 +82,7 @@ func namesIn(text string) names {
 	for i, re := range expressions() {
 		for _, m := range re.FindAllStringSubmatchIndex(text, maxNames) {
 			for g, key := range forms[i].keys {
-				value := text[m[2*g+2]:m[2*g+3]]
-				if !looksSecret(value) {
-					all = append(all, name{key, value, m[0]})
-				}
+				all = append(all, name{key, text[m[2*g+2]:m[2*g+3]], m[0]})
 			}
 		}
 	}
@@ -118,6 +115,10 @@ func (all names) near(at int) map[string]string {
 		if far, ok := best[n.key]; !ok || d < far {
 			facts[n.key], best[n.key] = n.value, d
 		}
+	}
+	if role := facts[FactRole]; role != "" { // the nearest may be the caller's
+		facts[FactAccount] = strings.Split(role, ":")[4]
+		facts[FactRoleName] = role[strings.LastIndexByte(role, '/')+1:]
 	}
 	if host := facts[FactIssuerHost]; facts[FactIssuer] == "" && host != "" {
 		facts[FactIssuer] = "https://" + host

@@ -23,7 +23,7 @@ var webhookRules = []rule{
 		cause: []Cause{
 			{"it is renewed by hand, or by a job that does not run", "kubectl -n NAMESPACE get secret NAME -o jsonpath='{.data.tls\\.crt}' | base64 -d | openssl x509 -noout -dates", "renew it; eksauthd webhook renews by itself"},
 			{"the Secret is new and the process has not read it", "kubectl -n NAMESPACE get pods", "kubectl -n NAMESPACE rollout restart deployment NAME"},
-			{"a clock is wrong", "date -u, on the control plane and the node", "set it: chronyc makestep"},
+			{"a clock is wrong", "date -u # on the control plane and the node", "set it: chronyc makestep"},
 		},
 	},
 	{
@@ -73,7 +73,7 @@ var clusterRules = []rule{
 		cause: []Cause{
 			{"the authenticator does not run on this control plane, or not yet", "curl -k https://127.0.0.1:21362/healthz", "start it before the API server; eksauthd authenticator"},
 			{"the file has another address, or an old certificate", "grep -E 'server|certificate' FILE", "write it anew: eksauthd init; then restart kube-apiserver, which reads it once"},
-			{"it answers 401 in place of a TokenReview", "its log", "an authenticator that answers in TokenReviews"},
+			{"it answers 401 in place of a TokenReview", "the log of the authenticator", "an authenticator that answers in TokenReviews"},
 		},
 	},
 	{
@@ -82,7 +82,7 @@ var clusterRules = []rule{
 		title: "kube-apiserver was started before the authenticator's kubeconfig was there",
 		means: "It reads --authentication-token-webhook-config-file once, when it starts, and ends if the file is missing.",
 		cause: []Cause{
-			{"the authenticator writes the file, and it runs in the cluster that is to start", "ls -l, on the control plane", "make it first: eksauthd init"},
+			{"the authenticator writes the file, and it runs in the cluster that is to start", "ls -l FILE # on the control plane", "make it first: eksauthd init"},
 			{"the file is on the machine, and not mounted into the API server's pod", "grep -A3 volumeMounts /etc/kubernetes/manifests/kube-apiserver.yaml", "mount it with a hostPath"},
 		},
 	},
@@ -114,7 +114,7 @@ var clusterRules = []rule{
 		cause: []Cause{
 			{"the token was kept by a program that should read the file again", "eksauth inspect - < TOKEN_FILE", "a newer client: client-go reads it every minute"},
 			{"the signing key was changed and the old public key was taken away", "grep service-account-key-file /etc/kubernetes/manifests/kube-apiserver.yaml", "give both: --service-account-key-file twice, until all tokens are new"},
-			{"clocks of control planes differ", "date -u, on each", "set them: chronyc makestep"},
+			{"clocks of control planes differ", "date -u # on each", "set them: chronyc makestep"},
 		},
 	},
 	{
@@ -124,7 +124,7 @@ var clusterRules = []rule{
 		means: "Each of its authenticators said no; the words after \"invalid bearer token\" are theirs. With none, nobody was asked who knows EKS tokens.",
 		cause: []Cause{
 			{"kube-apiserver runs without --authentication-token-webhook-config-file", "grep webhook-config-file /etc/kubernetes/manifests/kube-apiserver.yaml", "eksauthd init writes the file; then restart kube-apiserver"},
-			{"the authenticator refuses the token", "its log", "eksauth verify -i {cluster} - < TOKEN"},
+			{"the authenticator refuses the token", "the log of the authenticator", "eksauth verify -i {cluster} - < TOKEN"},
 			{"the token is of another cluster, or of a service account that is gone", "eksauth inspect - < TOKEN", "make a new one"},
 		},
 	},
@@ -136,7 +136,7 @@ var clusterRules = []rule{
 		cause: []Cause{
 			{"the token was made for another cluster name: the signature covers it", "eksauth verify -i {cluster} - < TOKEN", "the name in the kubeconfig must be the authenticator's --cluster-id"},
 			{"the token is older than fifteen minutes, or the session behind it is over", "eksauth inspect - < TOKEN", "make a new one: eksauth token -i {cluster}"},
-			{"STS throttles the authenticator, which looks like a refusal (400)", "its log", "one that caches verified tokens: eksauthd authenticator"},
+			{"STS throttles the authenticator, which looks like a refusal (400)", "the log of the authenticator", "one that caches verified tokens: eksauthd authenticator"},
 		},
 	},
 }

@@ -26,7 +26,7 @@ var kubectlRules = []rule{
 			{"aws-auth has the role with its path, or as assumed-role, or an SSO role under an old suffix", "eksauth map lint", "write arn:aws:iam::{account}:role/NAME, without the path"},
 			{"the token is for another cluster: the name in the kubeconfig is not the cluster's", "kubectl config view --minify", newConfig},
 			{"the token has expired, or the clock is wrong", "eksauth token -i {cluster} | eksauth inspect -", "sign anew for each request: exec in the kubeconfig, in place of a token; in Terraform the exec block in place of aws_eks_cluster_auth"},
-			{"on a cluster of your own: the API server does not ask the authenticator", "its log, and --authentication-token-webhook-config-file", "eksauthd init writes the file; then restart kube-apiserver"},
+			{"on a cluster of your own: the API server does not ask the authenticator", "ps ax | grep -o -- --authentication-token-webhook-config-file", "eksauthd init writes the file; then restart kube-apiserver"},
 		},
 	},
 	{
@@ -129,7 +129,7 @@ var kubectlSetupRules = []rule{
 		cause: []Cause{
 			{"it has expired", "ls -l ~/.aws/sso/cache", "aws sso login --profile {profile}"},
 			{"another profile or start URL was signed in to", "aws configure list-profiles; grep -A4 sso ~/.aws/config", "aws sso login --profile {profile}, the one that the kubeconfig names in AWS_PROFILE"},
-			{"kubectl runs as another user, or with another HOME", "echo $HOME, there", "the same HOME, or sign in there"},
+			{"kubectl runs as another user, or with another HOME", "echo $HOME # there", "the same HOME, or sign in there"},
 		},
 	},
 	{

@@ -29,7 +29,7 @@ var podRules = []rule{
 			{"in a pod: the container is named in eks.amazonaws.com/skip-containers, or the pod runs under another service account", "kubectl -n {namespace} get pod POD -o jsonpath='{.spec.serviceAccountName} {.metadata.annotations}'", "name the service account in the pod's spec"},
 			{"in a pod: the SDK is too old for web identity, or was told to use one source alone", showEnv, "a newer SDK, and its default chain"},
 			{"on a machine: nobody signed in, or the profile is another", "aws configure list", "aws sso login --profile {profile}, or aws configure, or AWS_PROFILE"},
-			{"under sudo, cron, systemd or in CI: the variables are not passed on", "env | grep ^AWS_ | cut -d= -f1, there", "pass them on, or give the profile's name and HOME"},
+			{"under sudo, cron, systemd or in CI: the variables are not passed on", "env | grep ^AWS_ | cut -d= -f1 # there", "pass them on, or give the profile's name and HOME"},
 		},
 	},
 	{
@@ -82,7 +82,7 @@ var podSetupRules = []rule{
 		cause: []Cause{
 			{"the container is not root, and the pod has no fsGroup", "kubectl -n {namespace} get pod POD -o jsonpath='{.spec.securityContext} {.spec.containers[*].securityContext}'", "securityContext: {fsGroup: 65534} in the pod's spec"},
 			{"several containers run as different users, so that kubelet cannot give the file to one", "kubectl -n {namespace} get pod POD -o yaml | grep runAsUser", "the same, or one runAsUser for the pod"},
-			{"the program changed its user after it started", "ps -o user,comm, in the container", "fsGroup, and that group for the user"},
+			{"the program changed its user after it started", "ps -o user,comm # in the container", "fsGroup, and that group for the user"},
 		},
 	},
 	{
@@ -97,7 +97,7 @@ var podSetupRules = []rule{
 		means: "AWS_WEB_IDENTITY_TOKEN_FILE names a file that nobody put into the container.",
 		cause: []Cause{
 			{"the variables were set by hand, and the volume was not: the webhook leaves a container alone that has one of them", "kubectl -n {namespace} get pod POD -o yaml | grep -A3 aws-iam-token", "remove both variables from the manifest; " + recreate},
-			{"the process runs outside the container's file system: a sidecar, nsenter, chroot", "ls -l $AWS_WEB_IDENTITY_TOKEN_FILE, there", "mount /var/run/secrets/eks.amazonaws.com/serviceaccount there"},
+			{"the process runs outside the container's file system: a sidecar, nsenter, chroot", "ls -l $AWS_WEB_IDENTITY_TOKEN_FILE # there", "mount /var/run/secrets/eks.amazonaws.com/serviceaccount there"},
 			{"Windows: the path is that of Linux, or the pod lacks the node selector kubernetes.io/os", showEnv, "nodeSelector: {kubernetes.io/os: windows}"},
 		},
 	},

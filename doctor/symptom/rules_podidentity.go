@@ -27,7 +27,7 @@ var podIdentityRules = []rule{
 		title: "the Pod Identity agent does not start, because the node has no IPv6",
 		means: "It listens on [fd00:ec2::23] as well, unless it is told not to.",
 		cause: []Cause{
-			{"IPv6 is off on the node", "sysctl net.ipv6.conf.all.disable_ipv6, there", `aws eks update-addon --cluster-name {cluster} --addon-name eks-pod-identity-agent --configuration-values '{"agent":{"additionalArgs":{"-b":"169.254.170.23"}}}' --resolve-conflicts OVERWRITE`},
+			{"IPv6 is off on the node", "sysctl net.ipv6.conf.all.disable_ipv6 # there", `aws eks update-addon --cluster-name {cluster} --addon-name eks-pod-identity-agent --configuration-values '{"agent":{"additionalArgs":{"-b":"169.254.170.23"}}}' --resolve-conflicts OVERWRITE`},
 			{"the agent is old: newer ones leave it out in clusters of IPv4", "aws eks describe-addon --cluster-name {cluster} --addon-name eks-pod-identity-agent --query addon.addonVersion", "update the add-on"},
 		},
 	},
@@ -36,7 +36,7 @@ var podIdentityRules = []rule{
 		known: []pattern{"169.254.170.23:80: bind: address already in use", "fd00:ec2::23]:80: bind: address already in use"},
 		title: "something on the node has the Pod Identity agent's port",
 		means: "Port 80 of the agent's address is taken: by a second agent, or by a program on the host's network that listens on all addresses.",
-		cause: []Cause{{"an ingress or a proxy with hostNetwork or hostPort 80", "ss -ltnp 'sport = :80', on the node", "give that one an address of its own, or another port"}},
+		cause: []Cause{{"an ingress or a proxy with hostNetwork or hostPort 80", "ss -ltnp 'sport = :80' # on the node", "give that one an address of its own, or another port"}},
 	},
 	{
 		id: "pod-identity-role", group: "pod-identity",

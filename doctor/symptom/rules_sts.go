@@ -79,7 +79,7 @@ var stsRules = []rule{
 		means: "The account made more calls than AWS takes. It is answered with HTTP 400, so some programs take it for a refusal.",
 		cause: []Cause{
 			{"each request makes credentials anew", "how many AssumeRole calls are there in CloudTrail?", "keep one client, whose provider caches; use regional endpoints: AWS_STS_REGIONAL_ENDPOINTS=regional"},
-			{"the authenticator asks STS for each request of kubectl", "its log", "an authenticator that caches verified tokens, as eksauthd authenticator does"},
+			{"the authenticator asks STS for each request of kubectl", "the log of the authenticator", "an authenticator that caches verified tokens, as eksauthd authenticator does"},
 			{"many pods start at once", "kubectl get events -A", "AWS_RETRY_MODE=adaptive AWS_MAX_ATTEMPTS=10, and a slower rollout"},
 		},
 	},

@@ -38,7 +38,7 @@ var webIdentityRules = []rule{
 		means: "The account of the role has no OIDC provider for {issuer}.",
 		cause: []Cause{
 			{"the provider was never created, or for an older cluster's issuer", "aws iam list-open-id-connect-providers", "aws iam create-open-id-connect-provider --url {issuer} --client-id-list sts.amazonaws.com"},
-			{"the provider is in another account than the role", "aws sts get-caller-identity --query Account, beside the account in the role's ARN", "create the provider in the role's account ({account})"},
+			{"the provider is in another account than the role", "aws sts get-caller-identity --query Account # is it the account in the role's ARN?", "create the provider in the role's account ({account})"},
 			{"the URL differs, by a slash at its end or by letters in another case", "aws iam list-open-id-connect-providers", "delete that provider and create it with the URL as the token has it: {issuer}"},
 		},
 	},
@@ -49,9 +49,9 @@ var webIdentityRules = []rule{
 		means: "STS asks the issuer itself, over the Internet, and got no usable answer from {issuer}.",
 		cause: []Cause{
 			{"it passes: STS waits for the issuer only a short while", "try again", "retry with back-off; SDKs do for this error"},
-			{"the issuer is not reachable from the Internet: private DNS, a firewall, a bucket that is not public", "curl -sS {issuer}/.well-known/openid-configuration, from outside", "publish the discovery document and its jwks_uri where anybody can read them"},
+			{"the issuer is not reachable from the Internet: private DNS, a firewall, a bucket that is not public", "curl -sS {issuer}/.well-known/openid-configuration # from outside", "publish the discovery document and its jwks_uri where anybody can read them"},
 			{"the certificate is not one that the public trusts, has expired, or its chain is incomplete", "openssl s_client -connect HOST:443 -servername HOST -verify_return_error </dev/null", "serve a whole chain of a public authority, or register its thumbprint with the provider"},
-			{"the discovery document or the key set is not what it must be", "curl -sS {issuer}/.well-known/openid-configuration; then its jwks_uri", `"issuer" must be {issuer}; on a cluster of your own, eksauthd issuer writes both documents`},
+			{"the discovery document or the key set is not what it must be", "curl -sS {issuer}/.well-known/openid-configuration # then its jwks_uri", `"issuer" must be {issuer}; on a cluster of your own, eksauthd issuer writes both documents`},
 		},
 	},
 	{
@@ -142,7 +142,7 @@ var webTokenRules = []rule{
 		title: "STS could not validate the token",
 		means: "The signature does not go with the keys that the issuer publishes, or the token is not valid yet.",
 		cause: []Cause{
-			{"the cluster signs with a key that is not in the published key set: rotated, or published before", "curl -sS {issuer}/openid/v1/jwks, and the key id that eksauth inspect prints", "publish the key set anew: kubectl get --raw /openid/v1/jwks, or eksauthd issuer"},
+			{"the cluster signs with a key that is not in the published key set: rotated, or published before", "curl -sS {issuer}/openid/v1/jwks # has it the key id that eksauth inspect prints?", "publish the key set anew: kubectl get --raw /openid/v1/jwks, or eksauthd issuer"},
 			{"the token is another cluster's with the same issuer URL", "eksauth inspect - < TOKEN_FILE", "one issuer URL for each cluster"},
 			{"the clock of the API server is fast, so that the token begins in the future", "eksauth inspect - < TOKEN_FILE", "set the clock: chronyc makestep"},
 		},
@@ -153,10 +153,10 @@ var webTokenRules = []rule{
 		title: "the service account's token has expired",
 		means: "STS got a token that had been expired for {expiredFor}. kubelet writes a new one into the file long before that, so an old one was sent.",
 		cause: []Cause{
-			{"the file is read once, at the start, and the token kept", "ls -lL $AWS_WEB_IDENTITY_TOKEN_FILE, in the pod: is the file newer than the token that was sent?", "let the SDK read the file (its default chain does), or read it for each call"},
+			{"the file is read once, at the start, and the token kept", "kubectl -n {namespace} exec POD -- sh -c 'ls -lL $AWS_WEB_IDENTITY_TOKEN_FILE' # is it newer than the token that was sent?", "let the SDK read the file (its default chain does), or read it for each call"},
 			{"the pod is being deleted: kubelet refreshes no tokens of a pod that terminates", "kubectl -n {namespace} get pod POD -o jsonpath={.metadata.deletionTimestamp}", "end within the time that the token has left; a longer eks.amazonaws.com/token-expiration gives more"},
 			{"the token was copied: an environment variable, a CI secret, a file in an image", showEnv, "mount the projected volume, or make a token when it is needed: kubectl create token"},
-			{"a clock is wrong", "date -u, on the node", "set it: chronyc makestep"},
+			{"a clock is wrong", "date -u # on the node", "set it: chronyc makestep"},
 		},
 	},
 }

@@ -91,3 +91,74 @@ func TestUnknown(t *testing.T) {
 		}
 	}
 }
+
+// Two refusals whose words begin alike, two expiries, two certificates: each is
+// its own. What they have is compared in testdata/wordings.txt; here, what the
+// wrong one of each pair would say.
+func TestLookAlikes(t *testing.T) {
+	for text, not := range map[string][]string{
+		"Not authorized to perform sts:AssumeRoleWithWebIdentity":                                      {"assume-role-denied", "permission-missing"},
+		"is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::1:role/x":              {"web-identity-denied", "permission-missing", "tag-session-denied"},
+		"is not authorized to perform: sts:AssumeRoleWithSAML on resource: x":                          {"assume-role-denied", "web-identity-denied"},
+		"ExpiredTokenException: The security token included in the request is expired":                 {"token-expired"},
+		"(ExpiredToken) … The security token included in the request is expired":                       {"token-expired"},
+		"ExpiredTokenException: Token expired: current date/time 2 must be before …":                   {"session-expired"},
+		"Token has expired and refresh failed":                                                         {"session-expired", "token-expired"},
+		"Unable to connect to the server: x509: certificate signed by unknown authority":               {"webhook-ca-unknown"},
+		"failed calling webhook \"a\": x509: certificate signed by unknown authority":                  {"api-server-ca", "webhook-unreachable"},
+		"User \"system:anonymous\" cannot get resource":                                                {"rbac-forbidden", "unauthorized"},
+		"exec: executable aws not found":                                                               {"exec-failed", "aws-auth-missing"},
+		"configmaps \"aws-auth\" already exists":                                                       {"aws-auth-missing"},
+		"Request is missing Authentication Token":                                                      {"key-unknown", "audience-claim-missing"},
+		"SignatureDoesNotMatch: Signature expired: 1 is now earlier than 2":                            {"signature-mismatch", "session-expired", "token-expired"},
+		"Missing a required claim: aud":                                                                {"claim-missing", "audience-refused"},
+		"169.254.170.23 is not a valid container metadata service hostname":                            {"pod-identity-agent-unreachable"},
+		"[fd00:ec2::23]:80: bind: cannot assign requested address":                                     {"pod-identity-agent-unreachable", "pod-identity-port-taken"},
+		"open /var/run/secrets/eks.amazonaws.com/serviceaccount/token: permission denied":              {"token-file-missing"},
+		"serviceaccount/token: no such file or directory":                                              {"token-file-unreadable"},
+		"The security token included in the request is invalid":                                        {"session-expired", "token-not-validated"},
+		"The requested DurationSeconds exceeds the MaxSessionDuration set for this role":               {"session-name-invalid", "session-expired"},
+		"User: arn:aws:sts::111122223333:assumed-role/dev/i-room is not authorized to perform: s3:Get": {"node-role-used"},
+	} {
+		got := ids(symptom.Recognise(text))
+		if len(got) == 0 && !strings.Contains(text, "SAML") {
+			t.Errorf("nothing recognised in %q", text)
+		}
+		for _, id := range not {
+			if slices.Contains(got, id) {
+				t.Errorf("recognised %q in %q", got, text)
+			}
+		}
+	}
+}
+
+func TestFactsFillTheCommands(t *testing.T) {
+	const text = `User: arn:aws:sts::444455556666:assumed-role/ci/run is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::111122223333:role/team/deploy
+The config profile (prod) could not be found
+No cluster found for name: dev.
+Token expired: current date/time 1626271164 must be before the expiration date/time1626191469
+system:serviceaccount:payments:api at arn:aws:iam::111122223333:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC`
+	want := map[string]map[string]string{
+		"assume-role-denied": {"role": "arn:aws:iam::111122223333:role/team/deploy", "roleName": "deploy", "caller": "arn:aws:sts::444455556666:assumed-role/ci/run", "action": "sts:AssumeRole"},
+		"profile-missing":    {"profile": "prod"},
+		"cluster-not-found":  {"cluster": "dev", "region": "eu-west-1"},
+		"token-expired": {"expiredFor": "22h8m15s", "namespace": "payments", "serviceAccount": "api", "account": "111122223333",
+			"issuer": "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC", "issuerHost": "oidc.eks.eu-west-1.amazonaws.com/id/ABC"},
+	}
+	for _, m := range symptom.Recognise(text) {
+		for key, value := range want[m.ID] {
+			if m.Facts[key] != value {
+				t.Errorf("%s: %s is %q, want %q", m.ID, key, m.Facts[key], value)
+			}
+		}
+		delete(want, m.ID)
+		for _, c := range m.Causes {
+			if strings.Contains(c.Check+c.Fix, "{"+"role") {
+				t.Errorf("%s: not filled: %+v", m.ID, c)
+			}
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("not recognised: %v", want)
+	}
+}

@@ -44,8 +44,8 @@ func fold(s string) string {
 	return string(b)
 }
 
-// secrets are what must not come back. Excerpts and facts could hardly have any;
-// this makes sure.
+// secrets are what must not come back. Excerpts have none, because their words
+// stand in this package; this keeps them out of facts.
 var secrets = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(strings.Join([]string{
 		`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*-----|$)`,
@@ -61,15 +61,3 @@ var secrets = sync.OnceValue(func() *regexp.Regexp {
 const redacted = "[redacted]"
 
 func redact(text string) string { return secrets().ReplaceAllString(text, redacted) }
-
-// looksSecret reports whether a name is more likely a key: long, of letters of
-// both cases and digits, without the marks of an ARN, a host or a path.
-func looksSecret(name string) bool {
-	if len(name) < 32 || strings.ContainsAny(name, ":.") {
-		return false
-	}
-	has := func(from, to rune) bool {
-		return strings.ContainsFunc(name, func(r rune) bool { return from <= r && r <= to })
-	}
-	return has('a', 'z') && has('A', 'Z') && has('0', '9')
-}
