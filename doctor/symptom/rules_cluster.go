@@ -43,8 +43,8 @@ var webhookRules = []rule{
 			"calling webhook … i/o timeout", "calling webhook … no route to host", "calling webhook … no such host", "calling webhook … service … not found",
 			"calling webhook … address is not allowed", "calling webhook … eof", "calling webhook, failing open",
 		},
-		title: "the API server cannot reach the webhook {webhook}",
-		means: "With failurePolicy: Fail no pod is created; with Ignore pods are created without their role, and nobody is told.",
+		title: "the API server cannot reach a webhook",
+		means: "It called {webhook}. With failurePolicy: Fail no pod is created; with Ignore pods are created without their role, and nobody is told.",
 		cause: []Cause{
 			{"its pods are not ready, or there are none", "kubectl get pods -A | grep -i webhook", "kubectl -n NAMESPACE describe pod, and its log"},
 			{"the control plane cannot reach the port: a security group, a network policy, an overlay network", "kubectl -n NAMESPACE get endpointslices", "let port 443 and the pod's own through from the control plane, or hostNetwork: true"},
@@ -66,7 +66,7 @@ var webhookRules = []rule{
 // clusterRules are what an API server says in its log about tokens.
 var clusterRules = []rule{
 	{
-		id: "authenticator-unreachable", group: "authenticator",
+		id: "authenticator-unreachable", group: "bearer",
 		known: []pattern{"failed to make webhook authenticator request"},
 		title: "the API server gets no answer from the authenticator",
 		means: "It asks by --authentication-token-webhook-config-file, and the call failed.",
@@ -77,7 +77,7 @@ var clusterRules = []rule{
 		},
 	},
 	{
-		id: "webhook-config-missing", group: "authenticator",
+		id: "webhook-config-missing", group: "bearer",
 		known: []pattern{"authentication-token-webhook-config-file … no such file or directory", "invalid authentication config: … no such file or directory"},
 		title: "kube-apiserver was started before the authenticator's kubeconfig was there",
 		means: "It reads --authentication-token-webhook-config-file once, when it starts, and ends if the file is missing.",
@@ -129,7 +129,7 @@ var clusterRules = []rule{
 		},
 	},
 	{
-		id: "authenticator-sts-refused", group: "authenticator",
+		id: "authenticator-sts-refused", group: "bearer",
 		known: []pattern{"sts getcalleridentity failed", "error from aws (expected 200, got 403)", "error from aws (expected 200, got 400)", "getcalleridentity … expected 200, got"},
 		title: "STS did not accept what the token is made of",
 		means: "The authenticator sent the presigned request to STS, which refused: the signature, the key or the time is not right, or the cluster's name is another.",

@@ -31,7 +31,7 @@ var kubectlRules = []rule{
 	},
 	{
 		id: "node-unauthorized", group: "sign-in",
-		known: []pattern{"unable to register node with api server … unauthorized", "failed to ensure lease exists … unauthorized", "failed to list *v1.node: unauthorized", "failed to list *v1.csidriver: unauthorized", "failed to list *v1.runtimeclass: unauthorized"},
+		known: []pattern{"unable to register node … with api server … unauthorized", "unable to register node with api server … unauthorized", "failed to ensure lease exists … unauthorized", "failed to ensure node lease exists … unauthorized", "waiting for csinode publishing: unauthorized", "error updating node status … unauthorized", "failed to list *v1beta1.csidriver: unauthorized", "failed to list *v1.node: unauthorized", "failed to list *v1.csidriver: unauthorized", "failed to list *v1.runtimeclass: unauthorized"},
 		title: "the cluster does not let the node in",
 		means: "kubelet signs in with the role of the machine, which is not mapped, or not to a node's groups.",
 		cause: []Cause{

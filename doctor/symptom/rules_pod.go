@@ -3,7 +3,7 @@ package symptom
 // podRules are about credentials that a program did not find, or could not read.
 var podRules = []rule{
 	{
-		id: "credentials-missing", group: "credentials", rank: broad,
+		id: "credentials-missing", group: "credentials", rank: broad, after: []string{"web-identity", "denied", "token-file", "pod-identity"},
 		known: []pattern{
 			"unable to locate credentials",                                // botocore
 			"nocredentialserror",                                          // botocore

@@ -11,19 +11,19 @@ import (
 
 // Each of these has a part that must not come back.
 var secrets = []string{
-	"k8s-aws-v1.aHR0cHM6Ly9zdHMSECRET",
-	"eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJTRUNSRVQifQ.SECRETsig",
-	"AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYSECRET",
-	`"SecretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYSECRET"`,
-	"aws_session_token = IQoJb3JpZ2luX2VjSECRET//////////wEaCXVzLWVhc3QtMSJHMEUCIQ",
-	"<SessionToken>IQoJb3JpZ2luX2VjSECRET</SessionToken>",
-	"Authorization: Bearer c2VjcmV0SECRETc2VjcmV0",
-	"X-Amz-Security-Token=IQoJSECRET%2F&X-Amz-Signature=SECRET0123",
-	"AKIASECRETSECRET1234",
-	"-----BEGIN RSA PRIVATE KEY-----\nMIISECRET\nabcSECRET\n-----END RSA PRIVATE KEY-----",
-	"password: SECRET",
-	"client-key-data: U0VDUkVUSECRET",
-	"https://ada:SECRET@oidc.eks.us-east-1.amazonaws.com/id/ABC",
+	"k8s-aws-v1.aHR0cHM6Ly9zdHMHUSH",
+	"eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJTRUNSRVQifQ.HUSHsig",
+	"AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYHUSH",
+	`"SecretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYHUSH"`,
+	"aws_session_token = IQoJb3JpZ2luX2VjHUSH//////////wEaCXVzLWVhc3QtMSJHMEUCIQ",
+	"<SessionToken>IQoJb3JpZ2luX2VjHUSH</SessionToken>",
+	"Authorization: Bearer c2VjcmV0HUSHc2VjcmV0",
+	"X-Amz-Security-Token=IQoJHUSH%2F&X-Amz-Signature=HUSH0123",
+	"AKIAHUSHHUSH1234",
+	"-----BEGIN RSA PRIVATE KEY-----\nMIIHUSH\nabcHUSH\n-----END RSA PRIVATE KEY-----",
+	"password: HUSH",
+	"client-key-data: U0VDUkVUHUSH",
+	"https://ada:HUSH@oidc.eks.us-east-1.amazonaws.com/id/ABC",
 }
 
 // A secret may stand anywhere: before a message, after it, within it, and where a
@@ -39,7 +39,7 @@ func TestSecretsDoNotComeBack(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if strings.Contains(string(out), "SECRET") && !strings.Contains(string(out), "AWS_SECRET_ACCESS_KEY") || strings.Contains(string(out), "bPxRfi") {
+				if strings.Contains(string(out), "HUSH") || strings.Contains(string(out), "bPxRfi") {
 					t.Fatalf("%q comes back from\n%s\nin\n%s", secret, text, out)
 				}
 			}

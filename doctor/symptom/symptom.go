@@ -39,7 +39,8 @@ const (
 type rule struct {
 	id    string
 	rank  rank
-	group string // of messages about the same step, of which the nearest ones are kept
+	group string   // of messages about the same step, of which the nearest ones are kept
+	after []string // groups whose precise messages say why this one came about
 	known []pattern
 	title string
 	means string
@@ -92,15 +93,16 @@ func Recognise(text string) []Match {
 // essential leaves out what others say better.
 func essential(all []found) []found {
 	nearest := map[string]rank{} // of each group
-	only := wrapper
+	only := wrapper              // of all
 	for _, f := range all {
 		if r, ok := nearest[f.group]; !ok || f.rank < r {
 			nearest[f.group] = f.rank
 		}
 		only = min(only, f.rank)
 	}
+	explained := func(group string) bool { r, ok := nearest[group]; return ok && r == precise }
 	return slices.DeleteFunc(all, func(f found) bool {
-		return f.rank > nearest[f.group] || f.rank == wrapper && only < wrapper
+		return f.rank > nearest[f.group] || f.rank == wrapper && only < wrapper || slices.ContainsFunc(f.after, explained)
 	})
 }
 
