@@ -26,7 +26,7 @@ var kubectlRules = []rule{
 			{"aws-auth has the role with its path, or as assumed-role, or an SSO role under an old suffix", "eksauth map lint", "write arn:aws:iam::{account}:role/NAME, without the path"},
 			{"the token is for another cluster: the name in the kubeconfig is not the cluster's", "kubectl config view --minify", newConfig},
 			{"the token has expired, or the clock is wrong", "eksauth token -i {cluster} | eksauth inspect -", "sign anew for each request: exec in the kubeconfig, in place of a token; in Terraform the exec block in place of aws_eks_cluster_auth"},
-			{"on a cluster of your own: the API server does not ask the authenticator", "ps ax | grep -o -- --authentication-token-webhook-config-file", "eksauthd init writes the file; then restart kube-apiserver"},
+			{"on a cluster of your own: the API server does not ask the authenticator", "grep webhook-config-file /etc/kubernetes/manifests/kube-apiserver.yaml", "eksauthd init writes the file; then restart kube-apiserver"},
 		},
 	},
 	{
@@ -58,7 +58,7 @@ var kubectlRules = []rule{
 		means: "The API server took it for nobody's: the kubeconfig has no credentials for this cluster, or the client did not send them.",
 		cause: []Cause{
 			{"the context has no user, or a user without exec", "kubectl config view --minify", newConfig},
-			{"Terraform: the provider has a host and neither token nor exec", "terraform providers; the provider block", "an exec block with command eksauth and args [token, -i, {cluster}]"},
+			{"Terraform: the provider has a host and neither token nor exec", "the provider block", "an exec block with command eksauth and args [token, -i, {cluster}]"},
 		},
 	},
 	{

@@ -5,7 +5,7 @@ const (
 	showTrust = "aws iam get-role --role-name {roleName} --query Role.AssumeRolePolicyDocument"
 	showSA    = "kubectl -n {namespace} get serviceaccount {serviceAccount} -o yaml"
 	showToken = "kubectl -n {namespace} create token {serviceAccount} --audience sts.amazonaws.com | eksauth inspect -"
-	showEnv   = "kubectl -n {namespace} exec POD -- env | grep ^AWS_"
+	showEnv   = "kubectl -n {namespace} exec POD -- env | grep ^AWS_ | grep -vE 'SECRET|TOKEN='" // what it prints may be pasted somewhere
 	recreate  = "create the pod anew: kubectl -n {namespace} rollout restart deployment NAME"
 	whoAmI    = "aws sts get-caller-identity"
 )
