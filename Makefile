@@ -81,6 +81,7 @@ bench: build peers ## measure, side by side with the peers
 	$(GO) run ./hack/bench
 	$(GO) run ./hack/bench/admission
 	$(GO) run ./hack/bench/local
+	$(GO) run ./hack/bench/authenticator
 	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v /cmd/)
 
 .PHONY: clean

@@ -94,7 +94,7 @@ func TestParseConfigReadsEverySetting(t *testing.T) {
 	}
 }
 
-// The defaults of the flags in cmd/aws-iam-authenticator of v0.6.13.
+// The defaults of the flags in cmd/aws-iam-authenticator of v0.7.10.
 func TestParseConfigHasThePeersDefaults(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "# nothing\n", "clusterID:\nserver:\n", "server: {port: , mapRoles: , backendMode: , partition: null}"} {

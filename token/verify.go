@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -66,6 +67,12 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (Verified, error) {
 	if err != nil {
 		return Verified{}, err
 	}
+	return v.Prove(ctx, req)
+}
+
+// Prove is Verify of a token that was parsed already: it checks clock and host, the
+// former of which moved on since, then asks STS.
+func (v *Verifier) Prove(ctx context.Context, req *Request) (Verified, error) {
 	if err := v.check(req); err != nil {
 		return Verified{}, err
 	}
@@ -170,7 +177,7 @@ func (v *Verifier) rebuild(ctx context.Context, req *Request) (*http.Request, er
 		{"X-Amz-Algorithm", algorithm},
 		{"X-Amz-Credential", strings.Join([]string{req.AccessKeyID, req.Date.Format("20060102"), req.Region, service, "aws4_request"}, "/")},
 		{"X-Amz-Date", req.Date.Format(timeFormat)},
-		{"X-Amz-Expires", fmt.Sprint(int(req.Expires.Seconds()))},
+		{"X-Amz-Expires", strconv.Itoa(int(req.Expires / time.Second))},
 		{"X-Amz-SignedHeaders", wantSignedHeaders},
 	}
 	if req.sessionToken != "" {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eksauth/eksauth/token"
 	"github.com/eksauth/eksauth/tokenreview"
 )
 
@@ -76,5 +77,35 @@ func TestReviewOfACachedTokenAllocatesTheSameWithManyMappings(t *testing.T) {
 	// forget at random. What grows with the mappings grows by thousands.
 	if many > few+10 {
 		t.Errorf("%.0f allocations with 10,000 mappings, %.0f with 10", many, few)
+	}
+}
+
+// canned answers every question with one text.
+type canned string
+
+func (c canned) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(string(c)))}, nil
+}
+
+// BenchmarkReviewDistinct is a token that was never seen before, without the way to
+// STS and back.
+func BenchmarkReviewDistinct(b *testing.B) {
+	sts := canned(`{"GetCallerIdentityResponse":{"GetCallerIdentityResult":{"Account":"111122223333","Arn":"arn:aws:iam::111122223333:user/ada.lovelace","UserId":"AIDAADAADAADAADAADAA"},"ResponseMetadata":{"RequestId":"6f3b1f0e-9d57-4c1b-8a5c-1d2f3c4b5a69"}}}`)
+	r := newRig(b, func(r *rig, c *tokenreview.Config) {
+		c.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+		c.Observer = nil
+		c.MaxTokens = 1 // so that two tokens in turn are both new
+		c.Verifier = &token.Verifier{ClusterID: cluster, Partition: "aws", Now: r.clock.now, Client: &http.Client{Transport: sts}}
+	})
+	texts := []string{body("authentication.k8s.io/v1", r.mint(b, ada, cluster)), body("authentication.k8s.io/v1", r.mint(b, nobody, cluster))}
+	w := discard{http.Header{}}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		req, err := http.NewRequest("POST", "/authenticate", strings.NewReader(texts[i%2]))
+		if err != nil {
+			b.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		r.ServeHTTP(w, req)
 	}
 }

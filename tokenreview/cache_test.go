@@ -230,7 +230,7 @@ type stuck struct {
 	given chan time.Duration
 }
 
-func (s *stuck) Verify(ctx context.Context, _ string) (token.Verified, error) {
+func (s *stuck) Prove(ctx context.Context, _ *token.Request) (token.Verified, error) {
 	deadline, _ := ctx.Deadline()
 	s.given <- time.Until(deadline)
 	return token.Verified{}, &token.Error{Reason: token.Unavailable, Message: "no answer"}

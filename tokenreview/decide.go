@@ -70,17 +70,21 @@ func (h *Handler) decide(ctx context.Context, rv review) (d decision) {
 		return d.deny(reasonOf(err), err)
 	}
 	d.identity, d.proven = verified.Identity, true
-	if d.mapping, err = h.mapped(ctx, d.identity); err != nil {
+	if d.mapping, err = h.config.Mappings.Table().MapWith(ctx, d.identity, h.config.Names); err != nil {
 		return d.deny(mappingReason(err), err)
 	}
 	d.allowed = true
 	return d
 }
 
-func (h *Handler) mapped(ctx context.Context, id arn.Identity) (awsauth.Mapping, error) {
+// bounded gives each question for a node's name maxNaming. Reviews that ask for none,
+// which are nearly all, need no timer.
+type bounded struct{ awsauth.NodeNames }
+
+func (b bounded) PrivateDNSName(ctx context.Context, instanceID string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, maxNaming)
 	defer cancel()
-	return h.config.Mappings.Table().MapWith(ctx, id, h.config.Names)
+	return b.NodeNames.PrivateDNSName(ctx, instanceID)
 }
 
 func mappingReason(err error) Reason {

@@ -18,10 +18,10 @@ import (
 type Verifier interface {
 	// Check does what needs no network.
 	Check(raw string) (*token.Request, error)
-	// Asks is the host that Verify asks about such a token.
+	// Asks is the host that Prove asks about such a token.
 	Asks(*token.Request) string
-	// Verify asks STS. It returns soon after ctx ends.
-	Verify(ctx context.Context, raw string) (token.Verified, error)
+	// Prove asks STS about a token that passed Check. It returns soon after ctx ends.
+	Prove(context.Context, *token.Request) (token.Verified, error)
 }
 
 // Mappings hold the current table. *awsauth.Live is one. Table must be quick:
@@ -104,6 +104,9 @@ func New(c Config) *Handler {
 	}
 	if c.MaxWait <= 0 {
 		c.MaxWait = defaultMaxWait
+	}
+	if c.Names != nil {
+		c.Names = bounded{c.Names}
 	}
 	return &Handler{config: c, pauses: newPauses(), cache: newCache(c.MaxTokens), turns: newTurns(c.MaxCalls, min(c.MaxUnproven, c.MaxCalls)), rewrites: newRewrites()}
 }

@@ -50,7 +50,7 @@ func (h *Handler) identify(ctx context.Context, raw string, req *token.Request) 
 		if f, ok := h.cache.get(hash, h.config.Now()); ok {
 			return f, nil
 		}
-		f, err := h.ask(context.WithoutCancel(ctx), raw, req)
+		f, err := h.ask(context.WithoutCancel(ctx), req)
 		if err != nil {
 			return nil, err
 		}
@@ -77,7 +77,7 @@ func (f finding) result(cached bool) (token.Verified, bool, error) {
 
 // ask asks STS when it is this token's turn. A panic must not leave it:
 // singleflight would end the process.
-func (h *Handler) ask(ctx context.Context, raw string, req *token.Request) (f finding, err error) {
+func (h *Handler) ask(ctx context.Context, req *token.Request) (f finding, err error) {
 	defer catch(&err)
 	host, key := h.config.Verifier.Asks(req), req.AccessKeyID
 	ctx, cancel := context.WithTimeout(ctx, maxFlight)
@@ -95,7 +95,7 @@ func (h *Handler) ask(ctx context.Context, raw string, req *token.Request) (f fi
 	if !h.pauses.over(key, start) { // it began while this token waited
 		return finding{}, errPaused
 	}
-	verified, err := h.config.Verifier.Verify(ctx, raw)
+	verified, err := h.config.Verifier.Prove(ctx, req)
 	reason, end := reasonOf(err), h.config.Now()
 	h.config.Observer.Asked(reason, end.Sub(start))
 	h.turns.note(host, err)

@@ -265,7 +265,7 @@ type faulty struct{ check, verify func() error }
 
 func (f faulty) Asks(*token.Request) string           { return "" }
 func (f faulty) Check(string) (*token.Request, error) { return &token.Request{}, f.check() }
-func (f faulty) Verify(context.Context, string) (token.Verified, error) {
+func (f faulty) Prove(context.Context, *token.Request) (token.Verified, error) {
 	p, err := arn.ParsePrincipal(adaARN) // mapped, if anybody believed it
 	return token.Verified{Identity: arn.Identity{Principal: p}}, errors.Join(err, f.verify())
 }

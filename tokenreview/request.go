@@ -8,9 +8,8 @@ import (
 	"mime"
 	"net/http"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/json"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 const (
@@ -26,8 +25,12 @@ const (
 // review is what is read of a TokenReview. A status in the request, for
 // example, is not: nobody may bring an answer along.
 type review struct {
-	metav1.TypeMeta `json:",inline"`
-	Spec            authenticationv1.TokenReviewSpec `json:"spec"`
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Spec       struct {
+		Token     string   `json:"token"`
+		Audiences []string `json:"audiences"`
+	} `json:"spec"`
 }
 
 // readReview reads a request, or says how to answer one that is no review.
@@ -46,10 +49,10 @@ func readReview(w http.ResponseWriter, r *http.Request) (review, *decision) {
 	if _, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
 		return unreadable(err)
 	}
-	// Keys in exact case and nothing behind the document, as the API server
-	// itself reads.
+	// Keys in exact case, the last of two that are the same, and nothing behind the
+	// document, as the API server itself reads.
 	var rv review
-	if err := json.Unmarshal(body.Bytes(), &rv); err != nil {
+	if err := json.Unmarshal(body.Bytes(), &rv, jsontext.AllowDuplicateNames(true)); err != nil {
 		return badRequest(http.StatusBadRequest, "the body is not a TokenReview in JSON") // the parser's own words may hold parts of a token
 	}
 	switch {

@@ -55,7 +55,7 @@ func TestDoctorGuideListsAllMessages(t *testing.T) {
 // What the doctor says to run exists: each eksauth command with each flag.
 func TestDoctorNamesRealCommands(t *testing.T) {
 	root := newRoot(cli.IO{In: strings.NewReader(""), Out: &bytes.Buffer{}, Err: &bytes.Buffer{}, Getenv: func(string) string { return "" }})
-	call := regexp.MustCompile(`\beksauth ([a-z]+(?: (?:list|explain|add|remove|lint|diff|restore|convert)\b)?)([^|;,)$\n]*)`)
+	call := regexp.MustCompile(`\beksauth ([a-z]+(?: (?:list|explain|add|remove|lint|diff|restore|convert|pod|serviceaccount|user|token)\b)?)([^|;,)$\n]*)`)
 	flag := regexp.MustCompile(`--[a-z-]+`)
 	checked := 0
 	for _, m := range symptom.Known() {

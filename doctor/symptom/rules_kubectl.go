@@ -2,7 +2,7 @@ package symptom
 
 const (
 	tokenWho   = "eksauth token -i {cluster} | eksauth verify -i {cluster} -"
-	mapExplain = "eksauth map explain \"$(aws sts get-caller-identity --query Arn --output text)\""
+	doctorUser = "eksauth doctor user {caller} # as somebody who is admitted; whoever you are: aws sts get-caller-identity"
 	newConfig  = "eksauth kubeconfig --name {cluster}"
 )
 
@@ -22,7 +22,7 @@ var kubectlRules = []rule{
 		means: "It got a token and did not accept it, or nobody in the cluster's mappings goes with it. For safety it does not say which.",
 		cause: []Cause{
 			{"the token is of another identity than you think: profile, variables, the role in the kubeconfig", tokenWho, "name the profile in the kubeconfig: eksauth kubeconfig --name {cluster} --profile {profile}"},
-			{"the identity is not mapped: neither in aws-auth nor by an access entry", mapExplain, "eksauth map add, as somebody who is admitted; or aws eks create-access-entry --cluster-name {cluster} --principal-arn ARN"},
+			{"the identity is not mapped: neither in aws-auth nor by an access entry", doctorUser, "eksauth map add, as somebody who is admitted; or aws eks create-access-entry --cluster-name {cluster} --principal-arn ARN"},
 			{"aws-auth has the role with its path, or as assumed-role, or an SSO role under an old suffix", "eksauth map lint", "write arn:aws:iam::{account}:role/NAME, without the path"},
 			{"the token is for another cluster: the name in the kubeconfig is not the cluster's", "kubectl config view --minify", newConfig},
 			{"the token has expired, or the clock is wrong", "eksauth token -i {cluster} | eksauth inspect -", "sign anew for each request: exec in the kubeconfig, in place of a token; in Terraform the exec block in place of aws_eks_cluster_auth"},
@@ -46,7 +46,7 @@ var kubectlRules = []rule{
 		title: "the token is good, and nobody in the cluster goes with it",
 		means: "The authenticator says so in its log: STS knows {caller}, and no mapping does.",
 		cause: []Cause{
-			{"it was never mapped", "eksauth map explain {caller}", "eksauth map add, or aws eks create-access-entry"},
+			{"it was never mapped", "eksauth doctor user {caller}", "eksauth map add, or aws eks create-access-entry"},
 			{"its mapping has the role's path, another account, or an old SSO suffix", "eksauth map explain {caller}; eksauth map lint", "write it as the log has it"},
 			{"the mappings were not read: one typo in aws-auth makes some authenticators drop all", "eksauth map lint", "mend what it names"},
 		},

@@ -24,7 +24,7 @@ var podRules = []rule{
 		title: "the program found no AWS credentials",
 		means: "No source that the SDK knows had any: no variables, no token file, no profile, no container endpoint, no instance metadata.",
 		cause: []Cause{
-			{"in a pod: the service account has no annotation, or the pod is older than it", showSA, "kubectl -n {namespace} annotate serviceaccount {serviceAccount} eks.amazonaws.com/role-arn={role}; " + recreate},
+			{"in a pod: the service account has no annotation, or the pod is older than it", "eksauth doctor pod {namespace}/POD", "kubectl -n {namespace} annotate serviceaccount {serviceAccount} eks.amazonaws.com/role-arn={role}; " + recreate},
 			{"in a pod: the webhook did not see it: it was down (failurePolicy: Ignore), or the namespace is left out", "kubectl -n {namespace} get pod POD -o yaml | grep -c AWS_WEB_IDENTITY_TOKEN_FILE", "kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml; then " + recreate},
 			{"in a pod: the container is named in eks.amazonaws.com/skip-containers, or the pod runs under another service account", "kubectl -n {namespace} get pod POD -o jsonpath='{.spec.serviceAccountName} {.metadata.annotations}'", "name the service account in the pod's spec"},
 			{"in a pod: the SDK is too old for web identity, or was told to use one source alone", showEnv, "a newer SDK, and its default chain"},
@@ -48,7 +48,7 @@ var podRules = []rule{
 		title: "the pod acts as the node",
 		means: "{caller} is the role of the machine, by way of instance metadata. The pod's own role was not used.",
 		cause: []Cause{
-			{"the service account has no annotation, or the pod is older than it", showSA, "kubectl -n {namespace} annotate serviceaccount {serviceAccount} eks.amazonaws.com/role-arn=arn:aws:iam::{account}:role/NAME; " + recreate},
+			{"the service account has no annotation, or the pod is older than it", "eksauth doctor pod {namespace}/POD", "kubectl -n {namespace} annotate serviceaccount {serviceAccount} eks.amazonaws.com/role-arn=arn:aws:iam::{account}:role/NAME; " + recreate},
 			{"the webhook did not see the pod: it was down (failurePolicy: Ignore), or the namespace is left out", "kubectl -n {namespace} get pod POD -o yaml | grep -c AWS_WEB_IDENTITY_TOKEN_FILE", "kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml; then " + recreate},
 			{"the SDK is too old for web identity, or the program asks instance metadata itself", showEnv, "a newer SDK, and its default chain"},
 			{"pods can reach the node's metadata at all, which hides all of these", "aws ec2 describe-instances --query 'Reservations[].Instances[].MetadataOptions.HttpPutResponseHopLimit'", "a hop limit of 1: aws ec2 modify-instance-metadata-options --http-tokens required --http-put-response-hop-limit 1 --instance-id ID"},

@@ -23,7 +23,7 @@ var webIdentityRules = []rule{
 		title: "STS does not give the role to this service account",
 		means: "The token is good, but the trust policy of the role does not admit it. Or there is no such role: STS answers the same, so as not to tell.",
 		cause: []Cause{
-			{"the :sub condition names another namespace or service account", showTrust, `"{issuerHost}:sub" must be "system:serviceaccount:{namespace}:{serviceAccount}", letter for letter`},
+			{"the :sub condition names another namespace or service account", "eksauth doctor serviceaccount {namespace}/{serviceAccount}", `"{issuerHost}:sub" must be "system:serviceaccount:{namespace}:{serviceAccount}", letter for letter`},
 			{"the role in the annotation does not exist, or has a typo or another account", "aws iam get-role --role-name {roleName} --query Role.Arn", "write the ARN that this prints, with its path, into the annotation eks.amazonaws.com/role-arn"},
 			{"the policy has * or ? under StringEquals", showTrust, "put patterns under StringLike"},
 			{"the provider, or the condition keys, are of another cluster, begin with https://, or say oidc.REGION.eks for oidc.eks.REGION", "aws eks describe-cluster --name {cluster} --query cluster.identity.oidc.issuer", "use that issuer without https://, in Principal.Federated (arn:aws:iam::{account}:oidc-provider/{issuerHost}) and in each condition key"},

@@ -74,9 +74,27 @@ func (c Client) Get(ctx context.Context, resource, namespace, name string) ([]by
 	return c.run(ctx, nil, inNamespace(namespace, "get", resource, "--output=json", "--", name)...)
 }
 
+// GetWithManagers is Get with metadata.managedFields, which say when a field was set.
+func (c Client) GetWithManagers(ctx context.Context, resource, namespace, name string) ([]byte, error) {
+	return c.run(ctx, nil, inNamespace(namespace, "get", resource, "--output=json", "--show-managed-fields", "--", name)...)
+}
+
+// Token makes a token of a service account for ten minutes, the least there is.
+func (c Client) Token(ctx context.Context, namespace, serviceAccount, audience string) (string, error) {
+	if strings.HasPrefix(serviceAccount, "-") { // kubectl create token takes no --
+		return "", &Error{Failed, "no service account is called " + serviceAccount}
+	}
+	out, err := c.run(ctx, nil, inNamespace(namespace, "create", "token", serviceAccount, "--audience="+audience, "--duration=10m")...)
+	return strings.TrimSpace(string(out)), err
+}
+
 // List reads the objects with a label, as a list in JSON.
 func (c Client) List(ctx context.Context, resource, namespace, selector string) ([]byte, error) {
-	return c.run(ctx, nil, inNamespace(namespace, "get", resource, "--output=json", "--selector="+selector)...)
+	args := []string{"get", resource, "--output=json"}
+	if selector != "" {
+		args = append(args, "--selector="+selector)
+	}
+	return c.run(ctx, nil, inNamespace(namespace, args...)...)
 }
 
 // Delete deletes one object.
@@ -99,6 +117,11 @@ func (c Client) WhoAmI(ctx context.Context) ([]byte, error) {
 func (c Client) Create(ctx context.Context, object []byte) error {
 	_, err := c.run(ctx, object, "create", "--filename=-")
 	return err
+}
+
+// Review creates an object that is an answer, such as a SubjectAccessReview.
+func (c Client) Review(ctx context.Context, object []byte) ([]byte, error) {
+	return c.run(ctx, object, "create", "--output=json", "--filename=-")
 }
 
 // Replace puts an object, as JSON, in the place of the one that is there. If it

@@ -266,8 +266,7 @@ func sameFold(arn string, p principal) bool {
 	return arn == want
 }
 
-// same compares what reaches the API server. Ours has one key of extra more, which
-// later versions of theirs have, too; and no empty lists.
+// same compares what reaches the API server. Ours has no empty lists.
 func same(theirs, ours authentication.TokenReviewStatus) bool {
 	if theirs.Authenticated != ours.Authenticated {
 		return false

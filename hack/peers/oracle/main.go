@@ -3,11 +3,13 @@
 //
 //	oracle map                 # questions as JSON lines on stdin, answers on stdout
 //	oracle serve -sts URL …    # its TokenReview endpoint, over TLS on a free port
+//	oracle bench               # what one decision of its mapper costs, as JSON lines
 //
 // It belongs to the tests and benchmarks that compare eksauth with it.
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -43,8 +45,10 @@ func run(args []string) error {
 		return answer(os.Stdin, os.Stdout, dir)
 	case len(args) > 1 && args[0] == "serve":
 		return serve(args[1:], dir)
+	case len(args) == 1 && args[0] == "bench":
+		return bench(os.Stdout)
 	}
-	return errors.New("usage: oracle map | oracle serve -sts URL -mappings N")
+	return errors.New("usage: oracle map | oracle serve -sts URL -mappings N | oracle bench")
 }
 
 // errFatal is what ends the process where it says so itself.
@@ -52,7 +56,7 @@ var errFatal = errors.New("the server refuses to start")
 
 // handler is the server's own handler for a configuration. What it would die of
 // is errFatal. dir keeps its certificate from one call to the next.
-func handler(c config.Config, dir string, stop chan struct{}) (h http.Handler, err error) {
+func handler(ctx context.Context, c config.Config, dir string) (h http.Handler, err error) {
 	logrus.StandardLogger().ExitFunc = func(int) { panic(errFatal) }
 	defer func() {
 		if v := recover(); v != nil {
@@ -63,7 +67,7 @@ func handler(c config.Config, dir string, stop chan struct{}) (h http.Handler, e
 	c.Address, c.Hostname, c.HostPort = "127.0.0.1", "127.0.0.1", 0
 	c.StateDir, c.GenerateKubeconfigPath = dir, dir+"/kubeconfig"
 	c.BackendMode = []string{mapper.ModeMountedFile}
-	s := server.New(c, stop)
+	s := server.New(ctx, c)
 	s.Close() // of the listener; ours is another
 	// The handler is in a field that is not exported, and its own Run would
 	// take a fixed port besides.

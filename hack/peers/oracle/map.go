@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -74,9 +75,9 @@ func ask(q question, sts *canned, dir string) (reply, error) {
 		r.Malformed = err.Error()
 	}
 	c.UserMappings, c.RoleMappings, c.AutoMappedAWSAccounts = users, roles, accounts
-	stop := make(chan struct{})
-	defer close(stop)
-	h, err := handler(c, dir, stop)
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	h, err := handler(ctx, c, dir)
 	if errors.Is(err, errFatal) {
 		r.Refused = true
 		return r, nil

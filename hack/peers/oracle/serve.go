@@ -8,9 +8,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"time"
 
+	"github.com/sirupsen/logrus"
 	"sigs.k8s.io/aws-iam-authenticator/pkg/config"
 )
 
@@ -22,6 +24,7 @@ func serve(args []string, dir string) error {
 	cert := flags.String("cert", "", "certificate, PEM")
 	key := flags.String("key", "", "its key, PEM")
 	mappings := flags.Int("mappings", 1, "how many users are mapped")
+	idle := flags.Int("idle", http.DefaultMaxIdleConnsPerHost, "how many connections to STS are kept; its own program keeps the default")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -34,7 +37,7 @@ func serve(args []string, dir string) error {
 		return err
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = 64 // its default of 2 would measure handshakes
+	transport.MaxIdleConnsPerHost = *idle
 	transport.DialTLSContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, network, to.Host)
 	}
@@ -44,7 +47,8 @@ func serve(args []string, dir string) error {
 		name := "user-" + strconv.Itoa(i)
 		c.UserMappings = append(c.UserMappings, config.UserMapping{UserARN: "arn:aws:iam::111122223333:user/" + name, Username: name, Groups: []string{"team"}})
 	}
-	h, err := handler(c, dir, make(chan struct{}))
+	logrus.SetOutput(os.Stderr) // as its own program does: a log costs something
+	h, err := handler(context.Background(), c, dir)
 	if err != nil {
 		return err
 	}
@@ -52,7 +56,7 @@ func serve(args []string, dir string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("https://%s/authenticate\n", listener.Addr())
+	fmt.Printf("serving https://%s/authenticate\nready\n", listener.Addr())
 	server := &http.Server{Handler: h}
 	return server.Serve(tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}))
 }

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eksauth/eksauth/doctor"
+	"github.com/eksauth/eksauth/internal/cli"
+	"github.com/eksauth/eksauth/internal/kubectl"
+)
+
+// doctorTimeout bounds one examination.
+const doctorTimeout = time.Minute
+
+type doctorFlags struct {
+	cluster kubectl.Client
+	prefix  string
+	noAWS   bool
+	output  output
+}
+
+func (f *doctorFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.cluster.Kubeconfig, "kubeconfig", "", "kubeconfig `file` for kubectl")
+	cmd.Flags().StringVar(&f.cluster.Context, "context", "", "`context` of the kubeconfig")
+	cmd.Flags().StringVar(&f.prefix, "annotation-prefix", doctor.DefaultPrefix, "`prefix` of the webhook's annotations")
+	cmd.Flags().BoolVar(&f.noAWS, "no-aws", false, "look at the cluster only")
+	addOutput(cmd, &f.output, "text", "json")
+}
+
+const doctorReads = `It reads through your own kubectl and with your AWS credentials, and changes nothing:
+docs/guides/doctor.md lists what it asks for. What it may not read, it says. The exit
+code is 1 if something is wrong.`
+
+func (p *program) newDoctorPod() *cobra.Command {
+	f := &doctorFlags{}
+	cmd := &cobra.Command{
+		Use:   "pod NAMESPACE/NAME",
+		Short: "Why a pod does not get its IAM role",
+		Long: `Walk the whole chain from a pod to its IAM role: service account, annotation,
+webhook, the pod's variables and volume, the token's claims, the issuer's documents,
+the OIDC provider, the role, its trust policy, and STS's own answer. The cause comes
+below, and the fix, ready to paste.
+
+` + doctorReads,
+		Example: `  eksauth doctor pod apps/web-5d4f7`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.examine(cmd.Context(), f, args[0], (*doctor.Doctor).Pod)
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func (p *program) newDoctorServiceAccount() *cobra.Command {
+	f := &doctorFlags{}
+	cmd := &cobra.Command{
+		Use:     "serviceaccount NAMESPACE/NAME",
+		Aliases: []string{"sa"},
+		Short:   "Whether pods of a service account would get its IAM role",
+		Long: `Walk the chain from a service account to its IAM role, before any pod exists.
+
+` + doctorReads,
+		Example: `  eksauth doctor serviceaccount apps/web`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.examine(cmd.Context(), f, args[0], (*doctor.Doctor).ServiceAccount)
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func (p *program) examine(ctx context.Context, f *doctorFlags, subject string, examine func(*doctor.Doctor, context.Context, string, string) doctor.Report) error {
+	namespace, name, ok := strings.Cut(subject, "/")
+	if !ok || namespace == "" || name == "" || strings.Contains(name, "/") {
+		return cli.Usage("%q is not NAMESPACE/NAME", subject)
+	}
+	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
+	defer cancel()
+	d := &doctor.Doctor{
+		Cluster: doctorCluster{f.cluster}, Issuer: doctorIssuer{&http.Client{Timeout: 10 * time.Second}}, Now: time.Now, AnnotationPrefix: f.prefix,
+		NoAWS: "--no-aws is given",
+	}
+	if !f.noAWS {
+		client, why := p.doctorAWS(ctx)
+		if d.NoAWS = why; client != nil {
+			d.IAM, d.STS = client, client
+		}
+	}
+	return p.conclude(examine(d, ctx, namespace, name), f.output.value)
+}
+
+func (p *program) printReport(r doctor.Report, format string) error {
+	if format == "json" {
+		return writeJSON(p.Out, r)
+	}
+	style := cli.StyleFor(p.Out, p.Getenv)
+	marks := map[doctor.Status]string{
+		doctor.OK: style.Good("✓"), doctor.Bad: style.Bad("✗"), doctor.Follows: style.Dim("✗"), doctor.Unknown: style.Dim("?"),
+	}
+	for _, c := range r.Checks {
+		fmt.Fprintf(p.Out, "%s %s\n", marks[c.Status], printable(c.Said))
+	}
+	causes := r.Causes()
+	if len(causes) == 0 {
+		fmt.Fprintf(p.Out, "\nNothing is wrong, as far as it could be checked.\n")
+		return nil
+	}
+	for i, c := range causes {
+		title := "Cause"
+		if i > 0 {
+			title = "Also"
+		}
+		fmt.Fprintf(p.Out, "\n%s: %s.\n", title, printable(c.Cause))
+		printFix(p.Out, c.Fix)
+	}
+	return nil
+}
+
+func printFix(w io.Writer, fix []string) {
+	if len(fix) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "Fix:")
+	for _, line := range fix {
+		fmt.Fprintf(w, "  %s\n", line)
+	}
+}
+
+// doctorCluster reads a cluster through kubectl.
+type doctorCluster struct{ client kubectl.Client }
+
+func (c doctorCluster) Get(ctx context.Context, resource, namespace, name string) ([]byte, error) {
+	raw, err := c.client.GetWithManagers(ctx, resource, namespace, name)
+	return raw, doctorError(err)
+}
+
+func (c doctorCluster) List(ctx context.Context, resource, namespace string) ([]byte, error) {
+	raw, err := c.client.List(ctx, resource, namespace, "")
+	return raw, doctorError(err)
+}
+
+func (c doctorCluster) Token(ctx context.Context, namespace, serviceAccount, audience string) (string, error) {
+	raw, err := c.client.Token(ctx, namespace, serviceAccount, audience)
+	return raw, doctorError(err)
+}
+
+func doctorError(err error) error {
+	switch {
+	case kubectl.Is(err, kubectl.NotFound):
+		return fmt.Errorf("%w: %w", doctor.ErrNotFound, err)
+	case kubectl.Is(err, kubectl.Forbidden):
+		return fmt.Errorf("%w: %w", doctor.ErrForbidden, err)
+	}
+	return err
+}

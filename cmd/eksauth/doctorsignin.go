@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eksauth/eksauth/doctor"
+	"github.com/eksauth/eksauth/internal/cli"
+	"github.com/eksauth/eksauth/internal/kubectl"
+)
+
+type signInFlags struct {
+	cluster kubectl.Client
+	verify  verifyFlags
+	output  output
+}
+
+func (f *signInFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.cluster.Kubeconfig, "kubeconfig", "", "kubeconfig `file` for kubectl")
+	cmd.Flags().StringVar(&f.cluster.Context, "context", "", "`context` of the kubeconfig")
+	addOutput(cmd, &f.output, "text", "json")
+}
+
+func (f *signInFlags) signIn() *doctor.SignIn {
+	return &doctor.SignIn{Cluster: doctorCluster{f.cluster}, Access: doctorAccess{f.cluster}, Names: aNode{}}
+}
+
+func (p *program) newDoctorUser() *cobra.Command {
+	f := &signInFlags{}
+	cmd := &cobra.Command{
+		Use:   "user ARN",
+		Short: "Whom an IAM user or role signs in as, and what they may do",
+		Long: `Say whom an IAM user or role signs in as at the cluster, by its aws-auth and its
+custom resources, and what RBAC lets them do; or why they are not let in.
+
+` + doctorReads,
+		Example: `  eksauth doctor user arn:aws:iam::111122223333:role/admin`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), doctorTimeout)
+			defer cancel()
+			return p.conclude(f.signIn().User(ctx, args[0]), f.output.value)
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func (p *program) newDoctorToken() *cobra.Command {
+	f := &signInFlags{}
+	cmd := &cobra.Command{
+		Use:   "token -i CLUSTER TOKEN|-",
+		Short: "Who made an EKS token, whom they sign in as, and what they may do",
+		Long: `Follow an EKS token: ask STS who made it, the cluster's mappings who that is, and
+RBAC what they may do; or say at which of these it ends.
+
+` + doctorReads,
+		Example: `  eksauth token -i dev --token-only | eksauth doctor token -i dev -`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), doctorTimeout)
+			defer cancel()
+			verifier, err := p.verifier(&f.verify)
+			if err != nil {
+				return err
+			}
+			raw, err := p.tokenArgument(args[0])
+			if err != nil {
+				return err
+			}
+			return p.conclude(f.signIn().Token(ctx, raw, verifier), f.output.value)
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVarP(&f.verify.clusterID, "cluster-id", "i", "", "`name` of the cluster that the token is for")
+	cmd.Flags().StringVar(&f.verify.partition, "partition", "aws", "AWS `partition` of the cluster")
+	cmd.Flags().StringVar(&f.verify.stsEndpoint, "sts-endpoint", "", "ask the STS at this `URL`, whatever host the token names")
+	return cmd
+}
+
+// conclude prints a report; it is a failure if something is wrong.
+func (p *program) conclude(r doctor.Report, format string) error {
+	if err := p.printReport(r, format); err != nil {
+		return err
+	}
+	if len(r.Causes()) > 0 {
+		return &cli.ExitError{Code: cli.ExitFailed} // it has been said what
+	}
+	return nil
+}
+
+// doctorAccess asks by SubjectAccessReviews, which leave nothing behind.
+type doctorAccess struct{ client kubectl.Client }
+
+func (a doctorAccess) Allowed(ctx context.Context, username string, groups []string, verb, resource, namespace string) (bool, error) {
+	object, err := json.Marshal(map[string]any{
+		"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+		"spec": map[string]any{"user": username, "groups": groups, "resourceAttributes": map[string]string{"verb": verb, "resource": resource, "namespace": namespace}},
+	})
+	if err != nil {
+		return false, err
+	}
+	raw, err := a.client.Review(ctx, object)
+	if err != nil {
+		return false, doctorError(err)
+	}
+	var review struct{ Status struct{ Allowed bool } }
+	if err := json.Unmarshal(raw, &review); err != nil {
+		return false, fmt.Errorf("kubectl printed no SubjectAccessReview: %w", err)
+	}
+	return review.Status.Allowed, nil
+}

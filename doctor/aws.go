@@ -1,0 +1,215 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/eksauth/eksauth/arn"
+	"github.com/eksauth/eksauth/iam"
+)
+
+// claims are what a service account's token says, or would say.
+type claims struct {
+	issuer, subject, audience string
+	keyID                     string // "" if no token could be made
+	raw                       string
+
+	namespace, account string
+}
+
+// asksFor reports whether an annotation asks for the audience.
+func (t claims) asksFor() bool { return t.audience != defaultAudience }
+
+// conditionPrefix begins the condition keys of a provider: its URL without a scheme.
+func conditionPrefix(provider string) string {
+	_, host, _ := strings.Cut(provider, ":oidc-provider/")
+	return host
+}
+
+// providerARN is that of an issuer in an account.
+func providerARN(role arn.Principal, issuer string) string {
+	return "arn:" + role.Partition + ":iam::" + role.AccountID + ":oidc-provider/" + strings.TrimPrefix(issuer, "https://")
+}
+
+// examineAWS walks the AWS half of the chain: provider, role, trust policy, STS.
+func (d *Doctor) examineAWS(ctx context.Context, r *Report, role arn.Principal, t claims) {
+	if t.issuer == "" {
+		r.unknown("provider", "the OIDC provider", "the cluster's issuer is not known")
+		return
+	}
+	if why := d.blind(ctx, role); why != "" {
+		for _, c := range [][2]string{{"provider", "the OIDC provider"}, {"role", "the role"}, {"trust-policy", "the trust policy"}} {
+			r.unknown(c[0], c[1], why)
+		}
+	} else {
+		provider := providerARN(role, t.issuer)
+		d.examineProvider(ctx, r, provider, t)
+		d.examineRole(ctx, r, role, provider, t)
+	}
+	d.askSTS(ctx, r, role, t)
+}
+
+// blind is why IAM cannot be read for a role; "" if it can.
+func (d *Doctor) blind(ctx context.Context, role arn.Principal) string {
+	if d.STS == nil {
+		return d.NoAWS
+	}
+	account, err := d.STS.Account(ctx)
+	switch {
+	case err != nil:
+		return err.Error()
+	case account != role.AccountID:
+		return "the role is in account " + role.AccountID + ", and the credentials here are of " + account
+	}
+	return ""
+}
+
+func (d *Doctor) examineProvider(ctx context.Context, r *Report, provider string, t claims) {
+	p, err := d.IAM.Provider(ctx, provider)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		r.bad("provider", "the account has no OIDC provider for "+t.issuer,
+			"the role's account does not know this cluster's issuer",
+			command("aws", "iam", "create-open-id-connect-provider", "--url", t.issuer, "--client-id-list", t.audience))
+	case err != nil:
+		r.unknown("provider", "the OIDC provider", err.Error())
+	case !slices.Contains(p.ClientIDs, t.audience) && t.asksFor() && slices.Contains(p.ClientIDs, defaultAudience):
+		r.bad("provider", fmt.Sprintf("the annotation %s/audience asks for tokens for %s, and the OIDC provider takes %q", d.AnnotationPrefix, quote(t.audience), p.ClientIDs),
+			"the service account asks for an audience that the OIDC provider does not take", withoutAudience)
+	case !slices.Contains(p.ClientIDs, t.audience):
+		r.bad("provider", fmt.Sprintf("the OIDC provider takes the audiences %q, and not %s", p.ClientIDs, t.audience),
+			"the OIDC provider does not take the audience of the token",
+			command("aws", "iam", "add-client-id-to-open-id-connect-provider", "--open-id-connect-provider-arn", provider, "--client-id", t.audience))
+	default:
+		r.ok("provider", "the account has the OIDC provider, for the audience "+t.audience)
+	}
+}
+
+func (d *Doctor) examineRole(ctx context.Context, r *Report, role arn.Principal, provider string, t claims) {
+	found, err := d.IAM.Role(ctx, role.Name)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		r.bad("role", "the role "+role.Name+" does not exist", "the role of the annotation does not exist in account "+role.AccountID,
+			command(slices.Concat([]string{"aws", "iam", "create-role", "--role-name", role.Name}, pathOption(role), []string{"--assume-role-policy-document", compact(statementFor(provider, t), nil)})...))
+		return
+	case err != nil:
+		r.unknown("role", "the role", err.Error())
+		r.unknown("trust-policy", "the trust policy", "the role could not be read")
+		return
+	case found.ARN != role.String():
+		r.bad("role", "the role "+role.Name+" is "+found.ARN, "the annotation gives the role another path than it has", annotate+found.ARN)
+	default:
+		r.ok("role", "the role "+role.Name+" exists")
+	}
+	d.examineTrust(r, role, found.TrustPolicy, provider, t)
+}
+
+func pathOption(role arn.Principal) []string {
+	if role.Path == "/" || role.Path == "" {
+		return nil
+	}
+	return []string{"--path", role.Path}
+}
+
+func (d *Doctor) examineTrust(r *Report, role arn.Principal, document, provider string, t claims) {
+	policy, err := iam.Parse([]byte(document), iam.TrustPolicy)
+	if err != nil {
+		r.bad("trust-policy", "the trust policy cannot be read: "+err.Error(), "the trust policy is malformed", updateTrust(role, compact(statementFor(provider, t), nil)))
+		return
+	}
+	decision := iam.Evaluate(policy, trustRequest(provider, t))
+	if decision.Allowed() {
+		r.ok("trust-policy", "the trust policy lets "+t.subject+" in")
+		return
+	}
+	usual := t
+	if usual.audience = defaultAudience; t.asksFor() && r.isBad("provider") && iam.Evaluate(policy, trustRequest(provider, usual)).Allowed() {
+		r.follows("trust-policy", "the trust policy is not for the audience "+quote(t.audience), "")
+		return
+	}
+	r.bad("trust-policy", "the trust policy does not let "+t.subject+" in: "+decision.String(),
+		"the trust policy is not for this service account, issuer and audience",
+		updateTrust(role, compact(statementFor(provider, t), []byte(document))))
+}
+
+func updateTrust(role arn.Principal, document string) string {
+	return command("aws", "iam", "update-assume-role-policy", "--role-name", role.Name, "--policy-document", document)
+}
+
+// statementFor lets one service account in, and nobody else.
+func statementFor(provider string, t claims) map[string]any {
+	prefix := conditionPrefix(provider)
+	return map[string]any{
+		"Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
+		"Principal": map[string]any{"Federated": provider},
+		"Condition": map[string]any{"StringEquals": map[string]any{prefix + ":sub": t.subject, prefix + ":aud": t.audience}},
+	}
+}
+
+// compact is a policy of the statements that old has, and one more.
+func compact(statement map[string]any, old []byte) string {
+	policy := map[string]any{"Version": iam.Version2012}
+	var was map[string]any
+	if json.Unmarshal(old, &was) == nil && was != nil {
+		policy = was
+	}
+	var statements []any
+	switch s := policy["Statement"].(type) {
+	case []any:
+		statements = s
+	case map[string]any:
+		statements = []any{s}
+	}
+	policy["Statement"] = append(slices.Clip(statements), statement)
+	text, err := json.Marshal(policy)
+	if err != nil { // it was JSON
+		return ""
+	}
+	return string(text)
+}
+
+// askSTS has the last word.
+func (d *Doctor) askSTS(ctx context.Context, r *Report, role arn.Principal, t claims) {
+	switch {
+	case d.STS == nil:
+		r.unknown("sts", "what STS says", d.NoAWS)
+		return
+	case t.raw == "":
+		r.unknown("sts", "what STS says", "no token could be made")
+		return
+	}
+	if err := d.STS.Assume(ctx, role.String(), t.raw); err != nil {
+		r.follows("sts", "STS says: "+err.Error(), "STS refuses, and nothing that can be seen from here says why")
+		return
+	}
+	r.ok("sts", "STS gives the role")
+}
+
+// guess finds the one role that trusts the service account, for whoever has to write
+// it into an annotation; a placeholder if there is none, or more than one.
+func (d *Doctor) guess(ctx context.Context, t claims) string {
+	const placeholder = "arn:aws:iam::ACCOUNT:role/NAME"
+	if d.IAM == nil || t.issuer == "" {
+		return placeholder
+	}
+	roles, err := d.IAM.Roles(ctx)
+	if err != nil {
+		return placeholder
+	}
+	var found []string
+	for _, role := range roles {
+		p, err := arn.ParsePrincipal(role.ARN)
+		policy, err2 := iam.Parse([]byte(role.TrustPolicy), iam.TrustPolicy)
+		if err == nil && err2 == nil && iam.Evaluate(policy, trustRequest(providerARN(p, t.issuer), t)).Allowed() {
+			found = append(found, role.ARN)
+		}
+	}
+	if len(found) != 1 {
+		return placeholder
+	}
+	return found[0]
+}

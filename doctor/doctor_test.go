@@ -1,0 +1,276 @@
+package doctor
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eksauth/eksauth/oidc"
+)
+
+var now = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+
+// cluster is objects by resource, namespace and name; a missing one is not found.
+type cluster struct {
+	objects map[string]any
+	err     error // of everything
+	issuer  *oidc.Issuer
+}
+
+func (c cluster) Get(_ context.Context, resource, namespace, name string) ([]byte, error) {
+	o, ok := c.objects[resource+" "+namespace+"/"+name]
+	switch {
+	case c.err != nil:
+		return nil, c.err
+	case !ok:
+		return nil, fmt.Errorf("%w: %s", ErrNotFound, name)
+	}
+	return json.Marshal(o)
+}
+
+func (c cluster) List(_ context.Context, resource, namespace string) ([]byte, error) {
+	items := []any{}
+	for key, o := range c.objects {
+		if strings.HasPrefix(key, resource+" "+namespace+"/") {
+			items = append(items, o)
+		}
+	}
+	if c.err != nil {
+		return nil, c.err
+	}
+	return json.Marshal(map[string]any{"items": items})
+}
+
+func (c cluster) Token(_ context.Context, namespace, account, audience string) (string, error) {
+	if c.err != nil {
+		return "", c.err
+	}
+	return c.issuer.Mint(oidc.TokenRequest{
+		ServiceAccount: oidc.ServiceAccount{Namespace: namespace, Object: oidc.Object{Name: account}}, Audiences: []string{audience}, Lifetime: time.Hour,
+	})
+}
+
+// account is an IAM with one role and one provider, and an STS that believes it.
+type account struct {
+	role     Role
+	provider Provider
+	err      error // of IAM
+	says     error // of STS
+}
+
+func (a account) Role(context.Context, string) (Role, error) {
+	if a.err == nil && a.role.ARN == "" {
+		return Role{}, ErrNotFound
+	}
+	return a.role, a.err
+}
+func (a account) Roles(context.Context) ([]Role, error) { return []Role{a.role}, a.err }
+func (a account) Provider(context.Context, string) (Provider, error) {
+	if a.err == nil && a.provider.URL == "" {
+		return Provider{}, ErrNotFound
+	}
+	return a.provider, a.err
+}
+func (a account) Account(context.Context) (string, error)      { return "111122223333", nil }
+func (a account) Assume(context.Context, string, string) error { return a.says }
+
+type keys struct {
+	ids []string
+	err error
+}
+
+func (k keys) PublishedKeys(context.Context, string) ([]string, error) { return k.ids, k.err }
+
+func bundle(t *testing.T, from, to time.Time) []byte {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: from, NotAfter: to, IsCA: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+const roleARN = "arn:aws:iam::111122223333:role/web"
+
+// healthy is a service account for which all is well.
+func healthy(t *testing.T) (*Doctor, cluster, *account, *keys) {
+	t.Helper()
+	key, err := oidc.GenerateKey("ES256")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := oidc.NewKeySet(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer, err := oidc.NewIssuer("https://issuer.example.com/dev", set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := cluster{issuer: issuer, objects: map[string]any{
+		"serviceaccount apps/web": map[string]any{"metadata": map[string]any{"name": "web", "annotations": map[string]string{"eks.amazonaws.com/role-arn": roleARN}}},
+		"namespace /apps":         map[string]any{"metadata": map[string]any{"labels": map[string]string{"kubernetes.io/metadata.name": "apps"}}},
+		"mutatingwebhookconfigurations /pod-identity-webhook": map[string]any{
+			"metadata": map[string]any{"name": "pod-identity-webhook"},
+			"webhooks": []any{map[string]any{"name": "x", "clientConfig": map[string]any{
+				"caBundle": bundle(t, now.Add(-time.Hour), now.Add(time.Hour)), "service": map[string]string{"namespace": "eks", "name": "hook"},
+			}}},
+		},
+		"endpointslices eks/hook-1": map[string]any{
+			"metadata":  map[string]any{"labels": map[string]string{"kubernetes.io/service-name": "hook"}},
+			"endpoints": []any{map[string]any{"addresses": []string{"10.0.0.1"}}},
+		},
+	}}
+	provider := "arn:aws:iam::111122223333:oidc-provider/issuer.example.com/dev"
+	a := &account{
+		role:     Role{ARN: roleARN, TrustPolicy: compact(statementFor(provider, claims{subject: "system:serviceaccount:apps:web", audience: defaultAudience}), nil)},
+		provider: Provider{URL: "issuer.example.com/dev", ClientIDs: []string{defaultAudience}},
+	}
+	k := &keys{ids: []string{key.Public().ID()}}
+	return &Doctor{Cluster: c, IAM: a, STS: a, Issuer: k, Now: func() time.Time { return now }, AnnotationPrefix: DefaultPrefix}, c, a, k
+}
+
+func TestHealthyServiceAccount(t *testing.T) {
+	t.Parallel()
+	d, _, _, _ := healthy(t)
+	r := d.ServiceAccount(t.Context(), "apps", "web")
+	if len(r.Checks) < 9 {
+		t.Errorf("%d checks", len(r.Checks))
+	}
+	for _, c := range r.Checks {
+		if c.Status != OK {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
+func TestServiceAccountCauses(t *testing.T) {
+	t.Parallel()
+	hook := func(c cluster) map[string]any {
+		return c.objects["mutatingwebhookconfigurations /pod-identity-webhook"].(map[string]any)["webhooks"].([]any)[0].(map[string]any)
+	}
+	for name, c := range map[string]struct {
+		breaks func(c cluster, a *account, k *keys)
+		id     string
+		says   string
+		fix    string
+	}{
+		"no service account": {func(c cluster, _ *account, _ *keys) { delete(c.objects, "serviceaccount apps/web") }, "service-account", "does not exist", "kubectl create serviceaccount -n apps web"},
+		"no annotation": {func(c cluster, _ *account, _ *keys) {
+			c.objects["serviceaccount apps/web"] = map[string]any{"metadata": map[string]any{}}
+		}, "annotation", "is not annotated", "--overwrite eks.amazonaws.com/role-arn=" + roleARN},
+		"an annotation that is a shell's": {func(c cluster, _ *account, _ *keys) {
+			c.objects["serviceaccount apps/web"] = map[string]any{"metadata": map[string]any{"annotations": map[string]string{"x": "arn:aws:iam::111122223333:role/a", "eks.amazonaws.com/role-arn": "$(reboot)"}}}
+		}, "annotation", "is not the ARN of a role", "role-arn=" + roleARN},
+		"no webhook": {func(c cluster, _ *account, _ *keys) {
+			delete(c.objects, "mutatingwebhookconfigurations /pod-identity-webhook")
+		}, "webhook", "is not installed", "deploy/webhook.yaml"},
+		"another selector": {func(c cluster, _ *account, _ *keys) {
+			hook(c)["namespaceSelector"] = map[string]any{"matchLabels": map[string]string{"a": "b"}}
+		}, "webhook", "leaves out the namespace apps", "kubectl get"},
+		"an old caBundle": {func(c cluster, _ *account, _ *keys) {
+			hook(c)["clientConfig"].(map[string]any)["caBundle"] = bundle(t, now.Add(-2*time.Hour), now.Add(-time.Hour))
+		}, "webhook", "cannot verify the webhook", "kubectl get"},
+		"no caBundle":        {func(c cluster, _ *account, _ *keys) { delete(hook(c)["clientConfig"].(map[string]any), "caBundle") }, "webhook", "cannot verify the webhook", "kubectl get"},
+		"nobody answers":     {func(c cluster, _ *account, _ *keys) { delete(c.objects, "endpointslices eks/hook-1") }, "webhook", "the webhook is down", "kubectl get pods -n eks"},
+		"old keys":           {func(_ cluster, _ *account, k *keys) { k.ids = []string{"old"} }, "issuer", "not those of the cluster", "curl https://issuer.example.com/dev/openid/v1/jwks"},
+		"an issuer down":     {func(_ cluster, _ *account, k *keys) { k.err = errors.New("connection refused") }, "issuer", "STS cannot read the issuer's keys", "curl"},
+		"no provider":        {func(_ cluster, a *account, _ *keys) { a.provider = Provider{} }, "provider", "does not know this cluster's issuer", "aws iam create-open-id-connect-provider --url https://issuer.example.com/dev --client-id-list sts.amazonaws.com"},
+		"another audience":   {func(_ cluster, a *account, _ *keys) { a.provider.ClientIDs = []string{"x"} }, "provider", "does not take the audience", "aws iam add-client-id-to-open-id-connect-provider"},
+		"no role":            {func(_ cluster, a *account, _ *keys) { a.role = Role{} }, "role", "does not exist", "aws iam create-role --role-name web --assume-role-policy-document"},
+		"a malformed policy": {func(_ cluster, a *account, _ *keys) { a.role.TrustPolicy = "{" }, "trust-policy", "malformed", "aws iam update-assume-role-policy"},
+		"another subject": {func(_ cluster, a *account, _ *keys) {
+			a.role.TrustPolicy = strings.Replace(a.role.TrustPolicy, "apps:web", "apps:api", 1)
+		}, "trust-policy", "is not for this service account", "aws iam update-assume-role-policy --role-name web --policy-document"},
+		"STS knows better": {func(_ cluster, a *account, _ *keys) { a.says = errors.New("RegionDisabled") }, "sts", "nothing that can be seen from here", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d, cl, a, k := healthy(t)
+			c.breaks(cl, a, k)
+			r := d.ServiceAccount(t.Context(), "apps", "web")
+			causes := r.Causes()
+			if len(causes) != 1 || causes[0].ID != c.id || !strings.Contains(causes[0].Cause, c.says) || !strings.Contains(strings.Join(causes[0].Fix, "\n"), c.fix) {
+				t.Errorf("%+v", causes)
+			}
+		})
+	}
+}
+
+// What may not be read is said, and nothing is made of it.
+func TestWhatCouldNotBeChecked(t *testing.T) {
+	t.Parallel()
+	d, _, _, _ := healthy(t)
+	d.IAM, d.STS, d.NoAWS = nil, nil, "there are no AWS credentials"
+	d.Issuer = keys{err: &UntrustedError{errors.New("x509")}}
+	var unknown []string
+	for _, c := range d.ServiceAccount(t.Context(), "apps", "web").Checks {
+		if c.Status == Unknown {
+			unknown = append(unknown, c.ID)
+		} else if c.Status != OK {
+			t.Errorf("%+v", c)
+		}
+	}
+	if want := []string{"issuer", "provider", "role", "trust-policy", "sts"}; !slices.Equal(unknown, want) {
+		t.Errorf("unknown are %v, want %v", unknown, want)
+	}
+	d.Cluster = cluster{err: fmt.Errorf("%w: serviceaccounts", ErrForbidden)}
+	if r := d.ServiceAccount(t.Context(), "apps", "web"); len(r.Causes()) > 0 || r.Checks[0].Status != Unknown {
+		t.Errorf("without rights: %+v", r)
+	}
+}
+
+func TestSelectors(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		`{}`: true, `{"matchLabels":{"a":"1"}}`: true, `{"matchLabels":{"a":"2"}}`: false, `{"matchLabels":{"b":""}}`: false,
+		`{"matchExpressions":[{"key":"a","operator":"In","values":["1","2"]}]}`: true, `{"matchExpressions":[{"key":"b","operator":"In","values":[""]}]}`: false,
+		`{"matchExpressions":[{"key":"a","operator":"NotIn","values":["1"]}]}`: false, `{"matchExpressions":[{"key":"b","operator":"NotIn","values":["1"]}]}`: true,
+		`{"matchExpressions":[{"key":"a","operator":"Exists"}]}`: true, `{"matchExpressions":[{"key":"b","operator":"Exists"}]}`: false,
+		`{"matchExpressions":[{"key":"a","operator":"DoesNotExist"}]}`: false, `{"matchExpressions":[{"key":"b","operator":"DoesNotExist"}]}`: true,
+	} {
+		var s selector
+		if err := json.Unmarshal([]byte(text), &s); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.matches(map[string]string{"a": "1"}); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+}
+
+func TestRecreate(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`{"metadata":{"namespace":"apps","name":"web"}}`: "kubectl get pod -n apps web -o yaml | kubectl replace --force -f -",
+		`{"metadata":{"namespace":"apps","name":"web-5d-x","labels":{"pod-template-hash":"5d"},"ownerReferences":[{"kind":"ReplicaSet","name":"web-5d"}]}}`:     "kubectl rollout restart -n apps deployment/web",
+		`{"metadata":{"namespace":"apps","name":"db-0","ownerReferences":[{"kind":"StatefulSet","name":"db"}]}}`:                                                "kubectl rollout restart -n apps statefulset/db",
+		`{"metadata":{"namespace":"apps","name":"job-x","ownerReferences":[{"kind":"Job","name":"job"}]}}`:                                                      "kubectl delete pod -n apps job-x",
+		`{"metadata":{"namespace":"apps","name":"web"},"spec":{"containers":[{"env":[{"name":"AWS_ROLE_ARN","value":"arn:aws:iam::111122223333:role/old"}]}]}}`: "kubectl get pod -n apps web -o yaml | sed 's|arn:aws:iam::111122223333:role/old|" + roleARN + "|g' | kubectl replace --force -f -",
+		`{"metadata":{"namespace":"apps","name":"web"},"spec":{"containers":[{"env":[{"name":"AWS_ROLE_ARN","value":"x|e reboot"}]}]}}`:                         "# make the pod anew from its own manifest",
+	} {
+		var p pod
+		if err := json.Unmarshal([]byte(text), &p); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(recreate(p, roleARN, ""), "\n"); got != want {
+			t.Errorf("%s:\n got %s\nwant %s", text, got, want)
+		}
+	}
+}

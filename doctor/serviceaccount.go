@@ -1,0 +1,218 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/eksauth/eksauth/arn"
+	"github.com/eksauth/eksauth/internal/shell"
+	"github.com/eksauth/eksauth/irsa"
+	"github.com/eksauth/eksauth/oidc"
+)
+
+const (
+	// DefaultPrefix is that of the annotations on EKS.
+	DefaultPrefix   = "eks.amazonaws.com"
+	defaultAudience = "sts.amazonaws.com"
+)
+
+// serviceAccount is what is read of one.
+type serviceAccount struct {
+	Metadata objectMeta `json:"metadata"`
+}
+
+type objectMeta struct {
+	Name              string            `json:"name"`
+	Namespace         string            `json:"namespace"`
+	Annotations       map[string]string `json:"annotations"`
+	Labels            map[string]string `json:"labels"`
+	CreationTimestamp time.Time         `json:"creationTimestamp"`
+	OwnerReferences   []struct {
+		Kind string `json:"kind"`
+		Name string `json:"name"`
+	} `json:"ownerReferences"`
+	ManagedFields []struct {
+		Time     time.Time       `json:"time"`
+		FieldsV1 json.RawMessage `json:"fieldsV1"`
+	} `json:"managedFields"`
+}
+
+// changed is when an annotation was set last, as far as its managers tell; zero if
+// they do not.
+func (m objectMeta) changed(annotation string) time.Time {
+	var last time.Time
+	for _, f := range m.ManagedFields {
+		if strings.Contains(string(f.FieldsV1), `"f:`+annotation+`"`) && f.Time.After(last) {
+			last = f.Time
+		}
+	}
+	return last
+}
+
+// ServiceAccount examines a service account, with or without pods.
+func (d *Doctor) ServiceAccount(ctx context.Context, namespace, name string) Report {
+	r := Report{Subject: "serviceaccount " + namespace + "/" + name}
+	_, role, given := d.examineAccount(ctx, &r, namespace, name)
+	d.examineWebhook(ctx, &r, namespace, nil)
+	t := d.examineToken(ctx, &r, namespace, name, given)
+	if role.Name != "" {
+		d.examineAWS(ctx, &r, role, t)
+	}
+	return d.finish(ctx, r, namespace, name, t, func(string) []string { return nil })
+}
+
+// examineAccount reads a service account and its annotations.
+func (d *Doctor) examineAccount(ctx context.Context, r *Report, namespace, name string) (account serviceAccount, role arn.Principal, given irsa.ServiceAccount) {
+	raw, err := d.Cluster.Get(ctx, "serviceaccount", namespace, name)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		r.bad("service-account", "there is no service account "+namespace+"/"+name, "the service account does not exist", command("kubectl", "create", "serviceaccount", "-n", namespace, name))
+		return account, role, given
+	case err == nil:
+		err = json.Unmarshal(raw, &account)
+	}
+	if err != nil {
+		r.unknown("service-account", "the service account", err.Error())
+		return account, role, given
+	}
+	r.ok("service-account", "the service account exists")
+	given = irsa.FromAnnotations(d.AnnotationPrefix, account.Metadata.Annotations)
+	if given.RoleARN == "" {
+		d.noAnnotation(r, account.Metadata)
+		return account, role, given
+	}
+	role, err = arn.ParsePrincipal(given.RoleARN)
+	if err != nil || role.Kind != arn.Role {
+		why := "it is not the ARN of a role"
+		if err != nil {
+			why = err.Error()
+		}
+		r.bad("annotation", "the annotation is "+quote(given.RoleARN)+": "+why, "the annotation is not the ARN of a role: STS says ValidationError, or the pod gets nothing",
+			annotate)
+		return account, arn.Principal{}, given
+	}
+	r.ok("annotation", "annotated with "+role.String())
+	return account, role, given
+}
+
+// noAnnotation looks for one that was meant.
+func (d *Doctor) noAnnotation(r *Report, m objectMeta) {
+	said, fix := "it has no annotation "+d.roleAnnotation(), annotate
+	for key, value := range m.Annotations {
+		if p, err := arn.ParsePrincipal(value); err == nil && p.Kind == arn.Role {
+			said += "; " + key + " is not read"
+			fix = annotate + value
+		}
+	}
+	r.bad("annotation", said, "the service account is not annotated, so that its pods get no credentials", fix)
+}
+
+func (d *Doctor) roleAnnotation() string { return d.AnnotationPrefix + "/role-arn" }
+
+// examineToken finds out what the service account's tokens say, and whether whoever
+// verifies them can.
+func (d *Doctor) examineToken(ctx context.Context, r *Report, namespace, name string, given irsa.ServiceAccount) claims {
+	t := claims{subject: "system:serviceaccount:" + namespace + ":" + name, audience: defaultAudience, namespace: namespace, account: name}
+	if given.Audience != "" {
+		t.audience = given.Audience
+	}
+	raw, err := d.Cluster.Token(ctx, namespace, name, t.audience)
+	if err != nil {
+		r.unknown("token", "what a token says", err.Error())
+		return t
+	}
+	said, err := oidc.Inspect(raw, d.Now())
+	switch {
+	case err != nil:
+		r.bad("token", "the API server's token is no JWT: "+err.Error(), "the API server makes tokens that STS cannot read")
+		return t
+	case !slices.Contains(said.Audience, t.audience):
+		r.bad("token", fmt.Sprintf("tokens are for %q", said.Audience), "the API server gives tokens another audience than it is asked for")
+		return t
+	}
+	t.issuer, t.keyID, t.raw = said.Issuer, said.KeyID, raw
+	if !strings.HasPrefix(t.issuer, "https://") {
+		r.bad("token", "tokens are issued by "+quote(t.issuer), "the cluster's issuer is not an https URL: start kube-apiserver with --service-account-issuer=https://…")
+		return t
+	}
+	r.ok("token", "tokens are of "+t.subject+", for "+t.audience+", by "+t.issuer)
+	d.examineIssuer(ctx, r, t)
+	return t
+}
+
+// examineIssuer asks the issuer for its keys, as STS does.
+func (d *Doctor) examineIssuer(ctx context.Context, r *Report, t claims) {
+	keys, err := d.Issuer.PublishedKeys(ctx, t.issuer)
+	var untrusted *UntrustedError
+	switch {
+	case errors.As(err, &untrusted):
+		r.unknown("issuer", "the issuer's documents", err.Error())
+	case err != nil:
+		r.bad("issuer", "the issuer's keys cannot be read: "+err.Error(), "STS cannot read the issuer's keys: it says InvalidIdentityToken, or that it couldn't retrieve the verification key",
+			command("curl", strings.TrimSuffix(t.issuer, "/")+"/.well-known/openid-configuration"))
+	case !slices.Contains(keys, t.keyID):
+		r.bad("issuer", fmt.Sprintf("the issuer publishes the keys %q, and tokens are signed by %q", keys, t.keyID),
+			"the published keys are not those of the cluster: it has another signing key, or they are old", command("curl", strings.TrimSuffix(t.issuer, "/")+"/openid/v1/jwks"))
+	default:
+		r.ok("issuer", "the issuer publishes the key that signs")
+	}
+}
+
+// UntrustedError is an issuer whose certificate this machine does not trust, which
+// says nothing about AWS.
+type UntrustedError struct{ Err error }
+
+func (e *UntrustedError) Error() string {
+	return "this machine does not trust the issuer's certificate: " + e.Err.Error()
+}
+func (e *UntrustedError) Unwrap() error { return e.Err }
+
+// annotate begins a fix that becomes a command at the end, when it is known which role
+// is meant.
+const annotate = "annotate:"
+
+// withoutAudience is a fix that becomes a command at the end, too.
+const withoutAudience = "annotate-audience:"
+
+// finish puts what is known only at the end into the fixes: the role that is meant,
+// and how to have the pod made anew, if there is one.
+func (d *Doctor) finish(ctx context.Context, r Report, namespace, account string, t claims, again func(role string) []string) Report {
+	for i, c := range r.Checks {
+		for j, line := range c.Fix {
+			if line == withoutAudience {
+				r.Checks[i].Fix[j] = command("kubectl", "annotate", "serviceaccount", "-n", namespace, account, d.AnnotationPrefix+"/audience-")
+				r.Checks[i].Fix = append(r.Checks[i].Fix, again("")...)
+			}
+			if role, ok := strings.CutPrefix(line, annotate); ok {
+				if role == "" {
+					role = d.guess(ctx, t)
+				}
+				r.Checks[i].Fix[j] = command("kubectl", "annotate", "serviceaccount", "-n", namespace, account, "--overwrite", d.roleAnnotation()+"="+role)
+				r.Checks[i].Fix = append(r.Checks[i].Fix, again(role)...)
+			}
+		}
+	}
+	return r
+}
+
+// command is words that a shell reads back as they are, whatever is in them: much of
+// what they are made of was written by others.
+func command(words ...string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = shell.Word(w)
+	}
+	return strings.Join(quoted, " ")
+}
+
+func quote(s string) string {
+	if len(s) > 200 {
+		s = strings.ToValidUTF8(s[:200], "") + "…"
+	}
+	return fmt.Sprintf("%q", s)
+}
