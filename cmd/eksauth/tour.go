@@ -135,6 +135,9 @@ func (t *tour) webIdentitySteps() []step {
 		return step{says: says, command: append([]string{"eksauth", "mint", account, "--data-dir", "."}, args...), stdout: file, want: []string{"ey"}}
 	}
 	assume := []string{"eksauth", "assume", "--role-arn", role, "--web-identity-token-file"}
+	explain := func(message, want string) step {
+		return step{says: "What the doctor makes of it", command: []string{"eksauth", "doctor", "error", message}, want: []string{want}}
+	}
 	return []step{
 		mint("A pod's service account has a token of the cluster's issuer", account, "tour/pod.token"),
 		{says: "With it the pod assumes an IAM role whose trust policy names the service account", command: append(slices.Clone(assume), "tour/pod.token"),
@@ -142,9 +145,14 @@ func (t *tour) webIdentitySteps() []step {
 		mint("The token of another service account", "default/default", "tour/other.token"),
 		{says: "is refused, in words that thousands have searched for; the log knows why", command: append(slices.Clone(assume), "tour/other.token"),
 			refused: true, want: []string{"AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity"}},
+		explain("An error occurred (AccessDenied) when calling the AssumeRoleWithWebIdentity operation: Not authorized to perform sts:AssumeRoleWithWebIdentity", "the trust policy"),
 		mint("The ordinary API token of a service account without the annotation", account, "tour/plain.token", "--audience="),
 		{says: "is not the one that IRSA needs", command: append(slices.Clone(assume), "tour/plain.token"),
 			refused: true, want: []string{"it has no audience (aud)"}},
+		explain("An error occurred (InvalidIdentityToken) when calling the AssumeRoleWithWebIdentity operation: Missing a required claim: aud", "has no annotation"),
+		{says: "In a pod whose service account has no annotation, nothing says which role", command: []string{"eksauth", "assume", "--web-identity-token-file", "tour/pod.token"},
+			refused: true, want: []string{"there is no AWS_ROLE_ARN"}},
+		explain("Unable to locate credentials. You can configure credentials by running \"aws configure\".", "annotat"),
 	}
 }
 

@@ -114,6 +114,7 @@ var webTokenRules = []rule{
 		title: "the token has no audience",
 		means: "This is the ordinary token of a service account, not the projected one that is made for AWS.",
 		cause: []Cause{
+			{"the service account has no annotation: the pod has its ordinary token alone, and somebody used that by hand", "kubectl -n {namespace} get serviceaccount {serviceAccount} -o yaml", "kubectl -n {namespace} annotate serviceaccount {serviceAccount} eks.amazonaws.com/role-arn={role}, and make the pod anew"},
 			{"the SDK was given /var/run/secrets/kubernetes.io/serviceaccount/token", showEnv, "AWS_WEB_IDENTITY_TOKEN_FILE=/var/run/secrets/eks.amazonaws.com/serviceaccount/token; the webhook sets it if nobody else does"},
 			{"the token is from a Secret of type kubernetes.io/service-account-token", "eksauth inspect - < TOKEN_FILE", "kubectl -n {namespace} create token {serviceAccount} --audience sts.amazonaws.com"},
 		},

@@ -127,6 +127,21 @@ func (p *patient) examine() (report struct {
 	return report, text
 }
 
+// shownFault is the one whose examination is shown in the guide.
+const shownFault = "trust: another namespace"
+
+// mustBeShown holds the guide to what is really printed, but for the names.
+func (p *patient) mustBeShown(text string) {
+	p.t.Helper()
+	guide, err := os.ReadFile(filepath.Join(repository(), "docs", "guides", "doctor.md"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if text = strings.NewReplacer(p.namespace, "apps", p.role, "web", p.issuer, "oidc.example.com/dev").Replace(text); !strings.Contains(string(guide), text) {
+		p.t.Errorf("the guide does not show\n%s", text)
+	}
+}
+
 // faults are scripts that break one thing in a healthy system.
 var faults = []struct {
 	name   string
@@ -210,6 +225,9 @@ func TestDoctor(t *testing.T) {
 					t.Errorf("the doctor says %s: %s\n%s", c.ID, c.Cause, text)
 				}
 				fix = c.Fix
+			}
+			if f.name == shownFault {
+				p.mustBeShown(text)
 			}
 			if causes != 1 {
 				t.Errorf("%d causes:\n%s", causes, text)
