@@ -49,6 +49,8 @@ for code scanning.`,
 
 // findings is what map lint prints as JSON.
 type findings struct {
+	what     string // aws-auth, trust-policy
+	rules    []sarifRule
 	Source   string    `json:"source"`
 	File     string    `json:"file,omitempty"`
 	Findings []finding `json:"findings"`
@@ -64,7 +66,7 @@ func (p *program) mapLint(ctx context.Context, source *mapSource, against, forma
 	if err != nil {
 		return err
 	}
-	all := findings{Source: source.name(), Findings: []finding{}}
+	all := findings{what: awsAuth, rules: mapRules(), Source: source.name(), Findings: []finding{}}
 	if source.file != "-" {
 		all.File = filepath.ToSlash(source.file)
 	}
@@ -81,20 +83,23 @@ func (p *program) mapLint(ctx context.Context, source *mapSource, against, forma
 		all.Findings = append(all.Findings, lost...)
 		failed = failed || len(lost) > 0
 	}
-	switch format {
-	case "json":
-		err = writeJSON(p.Out, all)
-	case "github":
-		err = p.printAnnotations(all)
-	case "sarif":
-		err = writeJSON(p.Out, newSARIF(all))
-	default:
-		err = p.printFindings(all)
-	}
-	if err == nil && failed {
+	if err = p.writeFindings(all, format); err == nil && failed {
 		return &cli.ExitError{Code: cli.ExitFailed}
 	}
 	return err
+}
+
+// writeFindings writes them for people, or for whoever the format is for.
+func (p *program) writeFindings(all findings, format string) error {
+	switch format {
+	case "json":
+		return writeJSON(p.Out, all)
+	case "github":
+		return p.printAnnotations(all)
+	case "sarif":
+		return writeJSON(p.Out, newSARIF(all))
+	}
+	return p.printFindings(all)
 }
 
 // lost are the problems of the edit that leads to data, beside the faults of data.
@@ -155,7 +160,7 @@ func (p *program) printAnnotations(all findings) error {
 		if f.FileLine > 0 {
 			place += fmt.Sprintf("line=%d,", f.FileLine)
 		}
-		if _, err := fmt.Fprintf(p.Out, "::%s %stitle=aws-auth %s::%s\n", f.Severity, place, property.Replace(f.Key), data.Replace(f.advice())); err != nil {
+		if _, err := fmt.Fprintf(p.Out, "::%s %stitle=%s::%s\n", f.Severity, place, property.Replace(strings.TrimSpace(all.what+" "+f.Key)), data.Replace(f.advice())); err != nil {
 			return err
 		}
 	}

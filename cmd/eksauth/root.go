@@ -36,7 +36,7 @@ when that fails, and is a local AWS to try all of it without an account.`,
 	flags.StringVar(&p.aws.region, "region", "", "AWS `region` (default: AWS_REGION, then the profile's)")
 	flags.StringVar(&p.aws.profile, "profile", "", "AWS `profile` (default: AWS_PROFILE)")
 	root.AddCommand(
-		p.newToken(), p.newEKS(), p.newInspect(), p.newVerify(), p.newKubeconfig(), p.newAssume(), p.newMint(), p.newTest(), p.newMap(), p.newDoctor(), p.newLocal(), cli.NewVersion("eksauth"),
+		p.newToken(), p.newEKS(), p.newInspect(), p.newVerify(), p.newKubeconfig(), p.newAssume(), p.newMint(), p.newTest(), p.newMap(), p.newIAM(), p.newDoctor(), p.newLocal(), cli.NewVersion("eksauth"),
 	)
 	return root
 }

@@ -49,18 +49,25 @@ type (
 	}
 )
 
-// sarifRuleID is a rule's name among those of other tools.
-func sarifRuleID(rule awsauth.Rule) string { return "aws-auth-" + string(rule) }
+// mapRules are those of map lint.
+func mapRules() []sarifRule {
+	var rules []sarifRule
+	for _, rule := range awsauth.Rules() {
+		rules = append(rules, sarifRule{string(rule), sarifText{rule.Description()}})
+	}
+	return append(rules, sarifRule{string(lossRule), sarifText{"An edit takes nothing away that somebody depends on."}})
+}
 
 func newSARIF(all findings) sarif {
 	run := sarifRun{Results: []sarifResult{}}
 	run.Tool.Driver = sarifDriver{Name: "eksauth", Version: cli.Version()}
-	for _, rule := range awsauth.Rules() {
-		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{sarifRuleID(rule), sarifText{rule.Description()}})
+	// With what it is about, a rule's name is its own among those of other tools.
+	for _, rule := range all.rules {
+		rule.ID = all.what + "-" + rule.ID
+		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, rule)
 	}
-	run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{sarifRuleID(lossRule), sarifText{"An edit takes nothing away that somebody depends on."}})
 	for _, f := range all.Findings {
-		result := sarifResult{RuleID: sarifRuleID(f.Rule), Level: f.Severity, Message: sarifText{f.advice()}}
+		result := sarifResult{RuleID: all.what + "-" + string(f.Rule), Level: f.Severity, Message: sarifText{f.advice()}}
 		if all.File != "" {
 			var at sarifLocation
 			at.Physical.Artifact.URI = all.File

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+
+	"github.com/rogpeppe/go-internal/diff"
+	"github.com/spf13/cobra"
+
+	"github.com/eksauth/eksauth/arn"
+	"github.com/eksauth/eksauth/awsauth"
+	"github.com/eksauth/eksauth/internal/cli"
+	"github.com/eksauth/eksauth/trustpolicy"
+)
+
+func (p *program) newIAM() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "iam",
+		Short:   "Trust policies of roles for service accounts: judge them, write them",
+		Example: `  eksauth iam lint trust.json`,
+	}
+	cmd.AddCommand(p.newIAMLint(), p.newIAMTrustPolicy())
+	return cmd
+}
+
+type iamLintFlags struct {
+	strict, fix, diff bool
+	output            output
+}
+
+func (p *program) newIAMLint() *cobra.Command {
+	f := &iamLintFlags{}
+	cmd := &cobra.Command{
+		Use:   "lint FILE|-",
+		Short: "Say what is wrong with a trust policy for service accounts; for CI",
+		Long: `Say what is wrong with a trust policy for service accounts, with line and column:
+what keeps out whom it means (a wildcard under StringEquals, https:// or an ARN in a
+condition key, aud for sub, …), and what lets in whom nobody meant. The exit code is 1
+for an error, with --strict for a warning too.
+
+--fix prints the policy without what can be mended mechanically, --diff the difference.`,
+		Example: `  aws iam get-role --role-name web --query Role.AssumeRolePolicyDocument | eksauth iam lint -
+  eksauth iam lint --fix trust.json > mended.json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return p.iamLint(args[0], f) },
+	}
+	cmd.Flags().BoolVar(&f.strict, "strict", false, "fail on warnings too")
+	cmd.Flags().BoolVar(&f.fix, "fix", false, "print the corrected policy")
+	cmd.Flags().BoolVar(&f.diff, "diff", false, "print the difference to the corrected policy")
+	cmd.MarkFlagsMutuallyExclusive("fix", "diff")
+	addOutput(cmd, &f.output, "text", "json", "github", "sarif")
+	return cmd
+}
+
+func (p *program) iamLint(path string, f *iamLintFlags) error {
+	doc, err := p.readInput(path)
+	if err != nil {
+		return err
+	}
+	if f.fix || f.diff {
+		corrected := trustpolicy.Correct(doc)
+		if f.diff {
+			corrected = diff.Diff(path, doc, path, corrected)
+		}
+		_, err := p.Out.Write(corrected)
+		return err
+	}
+	all := findings{what: "trust-policy", Source: path, Findings: []finding{}}
+	for _, rule := range trustpolicy.Rules() {
+		all.rules = append(all.rules, sarifRule{rule.ID, sarifText{rule.Description}})
+	}
+	if path == "-" {
+		all.Source = "standard input"
+	} else {
+		all.File = filepath.ToSlash(path)
+	}
+	failed := false
+	for _, found := range trustpolicy.Lint(doc) {
+		all.Findings = append(all.Findings, finding{
+			listedFault: listedFault{Severity: string(found.Severity), Rule: awsauth.Rule(found.Rule), Message: found.Message, Hint: found.Hint},
+			FileLine:    found.Position.Line,
+		})
+		failed = failed || f.strict || found.Severity == trustpolicy.Error
+	}
+	if err := p.writeFindings(all, f.output.value); err != nil {
+		return err
+	}
+	if failed {
+		return &cli.ExitError{Code: cli.ExitFailed}
+	}
+	return nil
+}
+
+type trustPolicyFlags struct {
+	wanted  trustpolicy.Wanted
+	roleARN string
+}
+
+func (p *program) newIAMTrustPolicy() *cobra.Command {
+	f := &trustPolicyFlags{}
+	cmd := &cobra.Command{
+		Use:   "trust-policy --issuer URL... --serviceaccount NAMESPACE/NAME... --account ID",
+		Short: "Print a trust policy for service accounts of one or more clusters",
+		Long: `Print a trust policy that lets in these service accounts of these clusters, with
+this audience, and nobody else. Each issuer needs an OIDC provider in the account.`,
+		Example: `  eksauth iam trust-policy --account 111122223333 --issuer https://oidc.example.com/dev --serviceaccount apps/web
+  aws eks describe-cluster --name dev --query cluster.identity.oidc.issuer    # the issuer of a cluster in EKS`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return p.writeTrustPolicy(f) },
+	}
+	flags, w := cmd.Flags(), &f.wanted
+	flags.StringArrayVar(&w.Issuers, "issuer", nil, "`URL` of a cluster's OIDC issuer; may be given again")
+	flags.StringArrayVar(&w.ServiceAccounts, "serviceaccount", nil, "`NAMESPACE/NAME` of a service account; may be given again")
+	flags.StringVar(&w.AccountID, "account", "", "AWS account `id` of the role and of its OIDC providers")
+	flags.StringVar(&w.Partition, "partition", "aws", "AWS `partition` of the account")
+	flags.StringVar(&f.roleARN, "role-arn", "", "`ARN` of the role, in place of --account and --partition")
+	flags.StringVar(&w.Audience, "audience", "sts.amazonaws.com", "`audience` of the tokens")
+	cmd.MarkFlagsMutuallyExclusive("account", "role-arn")
+	return cmd
+}
+
+func (p *program) writeTrustPolicy(f *trustPolicyFlags) error {
+	if f.roleARN != "" {
+		role, err := arn.ParsePrincipal(f.roleARN)
+		if err != nil || role.Kind != arn.Role {
+			return cli.Usage("--role-arn %s is not the ARN of a role", f.roleARN)
+		}
+		f.wanted.AccountID, f.wanted.Partition = role.AccountID, role.Partition
+	}
+	text, err := trustpolicy.Write(f.wanted)
+	if err != nil {
+		return cli.Hint(cli.Usage("%w", err), "eksauth iam trust-policy --help; for more than fit into one policy, use more than one role")
+	}
+	_, err = fmt.Fprint(p.Out, string(bytes.TrimSpace(text))+"\n")
+	return err
+}
