@@ -8,6 +8,6 @@ func (p *program) newDoctor() *cobra.Command {
 		Short:   "Say why signing in, or a pod's IAM role, does not work",
 		Example: `  eksauth doctor error 'Not authorized to perform sts:AssumeRoleWithWebIdentity'`,
 	}
-	cmd.AddCommand(p.newDoctorCluster(), p.newDoctorPod(), p.newDoctorServiceAccount(), p.newDoctorUser(), p.newDoctorToken(), p.newDoctorError())
+	cmd.AddCommand(p.newDoctorCluster(), p.newDoctorPod(), p.newDoctorServiceAccount(), p.newDoctorUser(), p.newDoctorToken(), p.newDoctorError(), p.newDoctorSelf())
 	return cmd
 }

@@ -63,9 +63,9 @@ func (p *patient) pod(env string) {
 		"apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  serviceAccountName: web\n  containers:\n  - {name: app, image: app, env: " + env + "}\nEND\n")
 }
 
-// inside is what the aws CLI says with what the pod's container has: its variables,
-// and a token as the kubelet would put it there.
-func (p *patient) inside() string {
+// container has what the pod's container has: its variables, and a token as the kubelet
+// would put it there.
+func (p *patient) container() *client {
 	p.t.Helper()
 	var pod struct {
 		Spec struct {
@@ -105,7 +105,13 @@ func (p *patient) inside() string {
 			}
 		}
 	}
-	r := c.run("aws", "sts", "get-caller-identity")
+	return c
+}
+
+// inside is what the aws CLI says in the pod's container.
+func (p *patient) inside() string {
+	p.t.Helper()
+	r := p.container().run("aws", "sts", "get-caller-identity")
 	return r.stdout + r.stderr
 }
 
@@ -164,6 +170,10 @@ var faults = []struct {
 	{"a role that does not exist", "aws iam delete-role --role-name ROLE", false, "Not authorized to perform sts:AssumeRoleWithWebIdentity", "role", "does not exist", true},
 	{"a role of another path", "aws iam delete-role --role-name ROLE\naws iam create-role --path /team/ --role-name ROLE --assume-role-policy-document '" + doctorTrust + "'", false, "Not authorized to perform sts:AssumeRoleWithWebIdentity", "role", "another path", true},
 	{"another account's role", "kubectl annotate serviceaccount -n NAMESPACE web --overwrite eks.amazonaws.com/role-arn=arn:aws:iam::444455556666:role/ROLE", true, "No OpenIDConnect provider found in your account", "sts", "STS refuses", false},
+	{"static keys in the container", "kubectl delete pod -n NAMESPACE web --force 2>/dev/null\nkubectl run -n NAMESPACE web --image app --env AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE --env AWS_SECRET_ACCESS_KEY=example --overrides '{\"spec\":{\"serviceAccountName\":\"web\"}}'", false, "InvalidClientTokenId", "variables", "static credentials, which win", false},
+	{"no OIDC provider", "aws iam delete-open-id-connect-provider --open-id-connect-provider-arn arn:aws:iam::" + account + ":oidc-provider/ISSUER", false, "No OpenIDConnect provider found in your account", "provider", "does not know this cluster's issuer", true},
+	{"a provider for another audience", "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn arn:aws:iam::" + account + ":oidc-provider/ISSUER --client-id other\naws iam remove-client-id-from-open-id-connect-provider --open-id-connect-provider-arn arn:aws:iam::" + account + ":oidc-provider/ISSUER --client-id sts.amazonaws.com", false, "Incorrect token audience", "provider", "does not take the audience", true},
+	{"no webhook", "kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml > \"$HOME/webhook.yaml\"\nkubectl delete mutatingwebhookconfiguration pod-identity-webhook\nkubectl delete pod -n NAMESPACE web --force 2>/dev/null\nkubectl run -n NAMESPACE web --image app --overrides '{\"spec\":{\"serviceAccountName\":\"web\"}}'", false, "Unable to locate credentials", "webhook", "the webhook is not installed", false},
 	{"trust: another namespace", trust("serviceaccount:NAMESPACE:", "serviceaccount:default:"), false, "Not authorized", "trust-policy", "is not for this service account", true},
 	{"trust: another service account", trust(":web", ":api"), false, "Not authorized", "trust-policy", "is not for this service account", true},
 	{"trust: a wildcard under StringEquals", trust(":web", ":*"), false, "Not authorized", "trust-policy", "is not for this service account", true},
@@ -198,15 +208,20 @@ func TestDoctor(t *testing.T) {
 			t.Errorf("a false alarm: %+v", c)
 		}
 	}
+	if r := healthy.container().run("eksauth", "doctor", "self"); r.err != nil || !strings.Contains(r.stdout, "STS gives the role") {
+		t.Errorf("doctor self: %s%s", r.stdout, r.stderr)
+	}
 	t.Logf("healthy:\n%s", text)
 	healthy.env["SSL_CERT_FILE"] = filepath.Join(s.dir, "issuer", "ca.crt")
 	if out := healthy.run("eksauth", "doctor", "cluster").stdout; !strings.Contains(out, healthy.namespace+"/web") || !strings.Contains(out, "its pods get the role") {
 		t.Errorf("doctor cluster: %s", out)
 	}
 	delete(healthy.env, "SSL_CERT_FILE")
+	table := "fault | the user sees | the doctor says | mended by its own advice\n"
 	for i, f := range faults {
-		t.Run(f.name, func(t *testing.T) {
+		passed := t.Run(f.name, func(t *testing.T) {
 			p := newPatient(t, s, i)
+			t.Cleanup(func() { p.sh("test ! -f \"$HOME/webhook.yaml\" || kubectl create -f \"$HOME/webhook.yaml\"") })
 			p.sh(f.breaks)
 			if f.again {
 				p.pod("")
@@ -241,5 +256,11 @@ func TestDoctor(t *testing.T) {
 				t.Errorf("after the fix the pod is not its role: %s\n%s", out, strings.Join(fix, "\n"))
 			}
 		})
+		mended := map[bool]string{true: "yes", false: "by hand"}[f.fixed]
+		if !passed {
+			mended = "THE TEST FAILED"
+		}
+		table += f.name + " | " + f.sees + " | " + f.cause + ": " + f.says + " | " + mended + "\n"
 	}
+	t.Log("\n" + table)
 }
