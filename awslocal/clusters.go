@@ -189,6 +189,13 @@ func (s *Store) CreateCluster(c ClusterRecord) (kept ClusterRecord, ok bool, err
 			kept = there
 			return err
 		}
+		owner, _, err := accountTable.get(tx, c.Account)
+		if err != nil {
+			return err
+		}
+		if err := pinCluster(tx, c.Account, c.Name, owner.Partition); err != nil {
+			return err
+		}
 		n, err := tx.Bucket([]byte(clusterTable)).NextSequence()
 		if err != nil {
 			return err
@@ -200,10 +207,19 @@ func (s *Store) CreateCluster(c ClusterRecord) (kept ClusterRecord, ok bool, err
 	return kept, ok, err
 }
 
-// DeleteCluster removes a cluster with all that belongs to it.
+// DeleteCluster removes a cluster with all that belongs to it. Roles that trust its
+// service accounts keep the statements.
 func (s *Store) DeleteCluster(account, region, name string) error {
 	return s.db.Update(func(tx *bbolt.Tx) error {
-		if _, err := clusterAt(tx, account, region, name); err != nil {
+		c, err := clusterAt(tx, account, region, name)
+		if err != nil {
+			return err
+		}
+		owner, _, err := accountTable.get(tx, account)
+		if err != nil {
+			return err
+		}
+		if err := releaseCluster(tx, c, owner.Partition); err != nil {
 			return err
 		}
 		return clusterTable.delete(tx, clusterKey(account, region, name))
