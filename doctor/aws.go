@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/iam"
+	"github.com/eksauth/eksauth/trustpolicy"
 )
 
 // claims are what a service account's token says, or would say.
@@ -131,9 +133,35 @@ func (d *Doctor) examineTrust(r *Report, role arn.Principal, document, provider 
 		r.follows("trust-policy", "the trust policy is not for the audience "+quote(t.audience), "")
 		return
 	}
-	r.bad("trust-policy", "the trust policy does not let "+t.subject+" in: "+decision.String(),
-		"the trust policy is not for this service account, issuer and audience",
-		updateTrust(role, compact(statementFor(provider, t), []byte(document))))
+	said := "the trust policy does not let " + t.subject + " in: " + decision.String()
+	if decision.Effect == iam.Deny {
+		r.bad("trust-policy", said, "the trust policy denies this service account, and a Deny wins over every Allow", "# take that statement out of the trust policy, if it is not meant")
+		return
+	}
+	cause, mended := mend(provider, t, []byte(document))
+	r.bad("trust-policy", said, cause, updateTrust(role, mended))
+}
+
+// mend finds the mistake that keeps a service account out, and the policy without it;
+// if there is none that can be mended, the policy gets one statement more.
+func mend(provider string, t claims, document []byte) (cause, mended string) {
+	cause = "the trust policy is not for this service account, issuer and audience"
+	corrected := trustpolicy.Correct(document)
+	policy, err := iam.Parse(corrected, iam.TrustPolicy)
+	if err != nil || !iam.Evaluate(policy, trustRequest(provider, t)).Allowed() {
+		return cause, compact(statementFor(provider, t), document)
+	}
+	for _, f := range trustpolicy.Lint(document) {
+		if f.Severity == trustpolicy.Error {
+			cause += ": " + f.Message
+			break
+		}
+	}
+	var b bytes.Buffer
+	if json.Compact(&b, corrected) != nil { // it was parsed
+		return cause, string(corrected)
+	}
+	return cause, b.String()
 }
 
 func updateTrust(role arn.Principal, document string) string {

@@ -176,7 +176,7 @@ var faults = []struct {
 	{"no webhook", "kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml > \"$HOME/webhook.yaml\"\nkubectl delete mutatingwebhookconfiguration pod-identity-webhook\nkubectl delete pod -n NAMESPACE web --force 2>/dev/null\nkubectl run -n NAMESPACE web --image app --overrides '{\"spec\":{\"serviceAccountName\":\"web\"}}'", false, "Unable to locate credentials", "webhook", "the webhook is not installed", false},
 	{"trust: another namespace", trust("serviceaccount:NAMESPACE:", "serviceaccount:default:"), false, "Not authorized", "trust-policy", "is not for this service account", true},
 	{"trust: another service account", trust(":web", ":api"), false, "Not authorized", "trust-policy", "is not for this service account", true},
-	{"trust: a wildcard under StringEquals", trust(":web", ":*"), false, "Not authorized", "trust-policy", "is not for this service account", true},
+	{"trust: a wildcard under StringEquals", trust(":web", ":*"), false, "Not authorized", "trust-policy", "has a wildcard, and StringEquals compares it letter for letter", true},
 	{"trust: https:// in a key", trust(`"ISSUER:`, `"https://ISSUER:`), false, "Not authorized", "trust-policy", "is not for this service account", true},
 	{"trust: the provider's ARN as a key", trust(`"ISSUER:`, `"arn:aws:iam::`+account+`:oidc-provider/ISSUER:`), false, "Not authorized", "trust-policy", "is not for this service account", true},
 	{"trust: aud for sub", trust("ISSUER:sub", "ISSUER:aud2"), false, "Not authorized", "trust-policy", "is not for this service account", true},
@@ -184,6 +184,9 @@ var faults = []struct {
 	{"trust: wrong case", trust("system:serviceaccount", "system:ServiceAccount"), false, "Not authorized", "trust-policy", "is not for this service account", true},
 	{"trust: another issuer", trust("oidc-provider/ISSUER", "oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/AAAA"), false, "Not authorized", "trust-policy", "is not for this service account", true},
 	{"trust: a provider of another account", trust("::"+account+":oidc", "::444455556666:oidc"), false, "Not authorized", "trust-policy", "is not for this service account", true},
+	{"trust: a principal of AWS", trust(`{"Federated":"arn:aws:iam::`+account+`:oidc-provider/ISSUER"}`, `{"AWS":"arn:aws:iam::`+account+`:root"}`), false, "Not authorized", "trust-policy", "is not for this service account", true},
+	{"trust: https:// in the provider", trust("oidc-provider/ISSUER", "oidc-provider/https://ISSUER"), false, "Not authorized", "trust-policy", "a scheme in it", true},
+	{"trust: a Deny", trust(`"Statement":[`, `"Statement":[{"Effect":"Deny","Principal":{"Federated":"arn:aws:iam::`+account+`:oidc-provider/ISSUER"},"Action":"sts:AssumeRoleWithWebIdentity"},`), false, "Not authorized", "trust-policy", "a Deny wins", false},
 	{"trust: sts:AssumeRole", trust(`sts:AssumeRoleWithWebIdentity`, `sts:AssumeRole`), false, "Not authorized", "trust-policy", "is not for this service account", true},
 }
 
