@@ -66,7 +66,7 @@ func (a *authenticator) followCustomResources() (follower, error) {
 	if err != nil {
 		return nil, err
 	}
-	watch.Failed = func(error) { a.metrics.watchFails.Inc() }
+	watch.Failed = func(error) { a.metrics.crdWatchFails.Inc() }
 	return watch.Run, nil
 }
 

@@ -25,9 +25,10 @@ type metrics struct {
 	stsAnswers  *prometheus.CounterVec   // peer's
 	watchFails  prometheus.Counter       // peer's
 
-	reviews    *prometheus.CounterVec
-	stsLatency *prometheus.HistogramVec
-	lookups    *prometheus.CounterVec
+	crdWatchFails prometheus.Counter
+	reviews       *prometheus.CounterVec
+	stsLatency    *prometheus.HistogramVec
+	lookups       *prometheus.CounterVec
 
 	ec2Calls    prometheus.Counter // peer's
 	ec2Latency  *prometheus.HistogramVec
@@ -54,6 +55,9 @@ func newMetrics(live *awsauth.Live, certificateEnd func() time.Time) *metrics {
 		watchFails: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: peerNamespace, Name: "configmap_watch_failures_total", Help: "Lists and watches of the ConfigMap aws-auth that failed.",
 		}),
+		crdWatchFails: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: ownNamespace, Name: "identity_mapping_watch_failures_total", Help: "Lists and watches of custom resources IAMIdentityMapping that failed.",
+		}),
 		reviews: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: ownNamespace, Name: "reviews_total", Help: "TokenReviews, by outcome (allowed, refused, failed) and reason.",
 		}, []string{"outcome", "reason"}),
@@ -69,7 +73,7 @@ func newMetrics(live *awsauth.Live, certificateEnd func() time.Time) *metrics {
 		Namespace: ownNamespace, Name: "serving_certificate_expiry_timestamp_seconds", Help: "When the serving certificate ends.",
 	}, func() float64 { return float64(certificateEnd().Unix()) })
 	m.registry.MustRegister(
-		m.latency, m.stsFailures, m.stsAnswers, m.watchFails, m.reviews, m.stsLatency, m.lookups,
+		m.latency, m.stsFailures, m.stsAnswers, m.watchFails, m.crdWatchFails, m.reviews, m.stsLatency, m.lookups,
 		m.ec2Calls, m.ec2Latency, m.nameLookups,
 		certificate, mappingsCollector{live}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
