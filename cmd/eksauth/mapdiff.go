@@ -89,11 +89,11 @@ func (p *program) mapDiff(ctx context.Context, from, to *mapSource, format strin
 	}
 	before, err := p.readMappings(ctx, from)
 	if err != nil {
-		return fmt.Errorf("%s: %w", from.name(), err)
+		return from.about(err)
 	}
 	after, err := p.readMappings(ctx, to)
 	if err != nil {
-		return fmt.Errorf("%s: %w", to.name(), err)
+		return to.about(err)
 	}
 	d := difference{from.name(), to.name(), compare(effects(before), effects(after))}
 	if format == "json" {
@@ -105,6 +105,14 @@ func (p *program) mapDiff(ctx context.Context, from, to *mapSource, format strin
 		return &cli.ExitError{Code: cli.ExitFailed}
 	}
 	return err
+}
+
+// about says which of two clusters an error is of; that of a file names it already.
+func (s *mapSource) about(err error) error {
+	if s.file != "" {
+		return err
+	}
+	return fmt.Errorf("%s: %w", s.name(), err)
 }
 
 // matched is what an entry asks for.
