@@ -345,3 +345,15 @@ func TestEverything(t *testing.T) {
 		t.Errorf("without the provider: %+v", e.Accounts[len(e.Accounts)-1])
 	}
 }
+
+func TestCommandsAreSafe(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ word, want string }{
+		{"plain", "echo plain"}, {"$(reboot)", "echo '$(reboot)'"}, {"it's", `echo 'it'\''s'`},
+		{"\x1b[2J", `# by hand: one of the names has control characters in it, "\x1b[2J"`}, {"a\nb", `# by hand: one of the names has control characters in it, "a\nb"`},
+	} {
+		if got := command("echo", c.word); got != c.want {
+			t.Errorf("%q: %s", c.word, got)
+		}
+	}
+}

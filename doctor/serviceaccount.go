@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/internal/shell"
@@ -201,10 +202,14 @@ func (d *Doctor) finish(ctx context.Context, r Report, namespace, account string
 }
 
 // command is words that a shell reads back as they are, whatever is in them: much of
-// what they are made of was written by others.
+// what they are made of was written by others. What a terminal would obey is not in a
+// command at all.
 func command(words ...string) string {
 	quoted := make([]string, len(words))
 	for i, w := range words {
+		if strings.ContainsFunc(w, unicode.IsControl) {
+			return "# by hand: one of the names has control characters in it, " + quote(w)
+		}
 		quoted[i] = shell.Word(w)
 	}
 	return strings.Join(quoted, " ")
