@@ -11,34 +11,6 @@ import (
 	"github.com/eksauth/eksauth/internal/cli"
 )
 
-// The outputs in the guide are those that the script compares with real ones.
-func TestDoctorGuideShowsRealOutput(t *testing.T) {
-	guide, err := os.ReadFile("../../docs/guides/doctor.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := 0
-	for block := range strings.SplitSeq(string(guide), "```\n$ eksauth doctor ") {
-		command, rest, _ := strings.Cut(block, "\n")
-		output, _, fenced := strings.Cut(rest, "```\n")
-		name, _, _ := strings.Cut(command, " ")
-		if !fenced || strings.HasPrefix(block, "# ") {
-			continue
-		}
-		blocks++
-		script, err := os.ReadFile("testdata/script/doctor_" + name + ".txtar")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !strings.Contains(string(script), "exec eksauth doctor "+command+"\n") || !strings.Contains(string(script), output) {
-			t.Errorf("no script runs eksauth doctor %s and compares its output with that of the guide", command)
-		}
-	}
-	if blocks < 1 {
-		t.Errorf("%d outputs found in the guide", blocks)
-	}
-}
-
 // The guide lists each message that is recognised.
 func TestDoctorGuideListsAllMessages(t *testing.T) {
 	guide, err := os.ReadFile("../../docs/guides/doctor.md")
