@@ -144,6 +144,9 @@ func TestGuardInACluster(t *testing.T) {
 		if _, stderr, err := c.try("", "delete", "configmap", "-n", "kube-system", "aws-auth"); err == nil || !strings.Contains(stderr, "nobody would be left in system:masters") {
 			t.Errorf("%v %s", err, stderr)
 		}
+		if _, stderr, err := c.try("", "delete", "--raw", "/api/v1/namespaces/kube-system/configmaps?fieldSelector=metadata.name%3Daws-auth"); err == nil || !strings.Contains(stderr, "nobody would be left in system:masters") {
+			t.Errorf("as a collection: %v %s", err, stderr)
+		}
 		_, stderr, err := c.try(strings.Replace(bad, "namespace: kube-system}", "namespace: kube-system, annotations: {eksauth.dev/override-guard: ticket 1}}", 1), "apply", "-f", "-")
 		if err != nil || !strings.Contains(stderr, "Warning: the guard was overridden: ") {
 			t.Errorf("%v %s", err, stderr)
