@@ -75,8 +75,14 @@ func (h *Handler) addIdentity(add func(key, value string), d *decision) {
 	add("error", d.err.Error())
 	var unmapped *awsauth.NotMappedError
 	if errors.As(d.err, &unmapped) && h.hints.allow(h.config.Now()) {
-		add("hint", strings.Join(unmapped.Hints(), "; "))
+		// An entry that comes near may be of an account that must not be named.
+		hints := slices.DeleteFunc(unmapped.Hints(), h.namesScrubbed)
+		add("hint", strings.Join(hints, "; "))
 	}
+}
+
+func (h *Handler) namesScrubbed(text string) bool {
+	return slices.ContainsFunc(h.config.ScrubbedAccounts, func(account string) bool { return account != "" && strings.Contains(text, account) })
 }
 
 // addClaim tells what is known of a token that proved nothing, or of a request
