@@ -139,7 +139,10 @@ func (d *Doctor) examineTrust(r *Report, role arn.Principal, document, provider 
 		return
 	}
 	cause, mended := mend(provider, t, []byte(document))
-	r.bad("trust-policy", said, cause, updateTrust(role, mended))
+	r.add(Check{
+		ID: "trust-policy", Status: Bad, Said: said, Cause: cause, Fix: []string{updateTrust(role, mended)},
+		Was: string(trustpolicy.Format([]byte(document))), Becomes: string(trustpolicy.Format([]byte(mended))),
+	})
 }
 
 // mend finds the mistake that keeps a service account out, and the policy without it;
@@ -197,7 +200,11 @@ func compact(statement map[string]any, old []byte) string {
 	if err != nil { // it was JSON
 		return ""
 	}
-	return string(text)
+	var b bytes.Buffer
+	if json.Compact(&b, trustpolicy.Format(text)) != nil {
+		return ""
+	}
+	return b.String()
 }
 
 // askSTS has the last word.

@@ -27,6 +27,9 @@ type Check struct {
 	// Cause and Fix are of what is Bad: a sentence, and what to do, ready to paste.
 	Cause string   `json:"cause,omitempty"`
 	Fix   []string `json:"fix,omitempty"`
+	// Was and Becomes are a document before and after the fix, where it changes one.
+	Was     string `json:"was,omitempty"`
+	Becomes string `json:"becomes,omitempty"`
 }
 
 // Report is all checks of one subject, in the order of the chain.

@@ -13,7 +13,12 @@ import (
 // of an EKS issuer's words, a subject under :aud or in another case, ForAllValues, and
 // sts:AssumeRole of a web identity. The result is formatted anew. It is doc itself if
 // that is no JSON.
-func Correct(doc []byte) []byte {
+func Correct(doc []byte) []byte { return rewrite(doc, correctStatement) }
+
+// Format is the same policy as Correct would write it, with nothing corrected.
+func Format(doc []byte) []byte { return rewrite(doc, func(map[string]any) {}) }
+
+func rewrite(doc []byte, change func(statement map[string]any)) []byte {
 	var policy map[string]any
 	if json.Unmarshal(doc, &policy) != nil || policy == nil {
 		return doc
@@ -24,7 +29,7 @@ func Correct(doc []byte) []byte {
 	}
 	for i, s := range statements {
 		if statement, ok := s.(map[string]any); ok {
-			correctStatement(statement)
+			change(statement)
 			statements[i] = inOrder(statement)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rogpeppe/go-internal/diff"
 	"github.com/spf13/cobra"
 
 	"github.com/eksauth/eksauth/doctor"
@@ -121,6 +122,9 @@ func (p *program) printReport(r doctor.Report, format string) error {
 			title = "Also"
 		}
 		fmt.Fprintf(p.Out, "\n%s: %s.\n", title, printable(c.Cause))
+		if c.Was != "" {
+			printChange(p.Out, c.Was, c.Becomes)
+		}
 		printFix(p.Out, c.Fix)
 	}
 	return nil
@@ -130,6 +134,18 @@ func (p *program) marks() map[doctor.Status]string {
 	style := cli.StyleFor(p.Out, p.Getenv)
 	return map[doctor.Status]string{
 		doctor.OK: style.Good("✓"), doctor.Bad: style.Bad("✗"), doctor.Follows: style.Dim("✗"), doctor.Unknown: style.Dim("?"),
+	}
+}
+
+// printChange prints what a fix changes in a document, without the names of files that
+// there are none of.
+func printChange(w io.Writer, was, becomes string) {
+	lines := strings.SplitAfter(string(diff.Diff("was", []byte(was), "becomes", []byte(becomes))), "\n")
+	fmt.Fprintln(w, "Change:")
+	for _, line := range lines[min(3, len(lines)):] {
+		if line = strings.TrimSuffix(line, "\n"); line != "" && !strings.HasPrefix(line, "@@") {
+			fmt.Fprintf(w, "  %s\n", printable(line))
+		}
 	}
 }
 
