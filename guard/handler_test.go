@@ -123,6 +123,7 @@ func TestHandler(t *testing.T) {
 		"created":                  {review("CREATE", "", all, nil), Allowed, ""},
 		"bad":                      {review("UPDATE", admin, dev, nil), Refused, "nobody would be left in system:masters"},
 		"deleted":                  {review("DELETE", admin, "", nil), Refused, "nobody would be left in system:masters"},
+		"deleted with others":      {review("DELETE", admin, "", func(request map[string]any) { request["name"] = "" }), Refused, "nobody would be left in system:masters"},
 		"says the way past":        {review("UPDATE", admin, dev, nil), Refused, "set the annotation eksauth.dev/override-guard to the reason why, in the same edit"},
 		"nodes":                    {review("UPDATE", node, dev, nil), Refused, "could not sign in any more, and the cluster has nodes"},
 		"oneself":                  {review("UPDATE", admin+dev, admin, signedIn), Refused, "the edit would lock you out"},

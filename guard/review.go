@@ -45,6 +45,7 @@ type request struct {
 
 type object struct {
 	Metadata struct {
+		Name              string            `json:"name"`
 		Annotations       map[string]string `json:"annotations"`
 		CreationTimestamp time.Time         `json:"creationTimestamp"`
 	} `json:"metadata"`
@@ -114,6 +115,9 @@ func parse(body []byte) (*request, *badRequest) {
 		return nil, bad(http.StatusBadRequest, "the review has no request, or the request no uid")
 	case review.Request.Object == nil && review.Request.OldObject == nil:
 		return nil, bad(http.StatusBadRequest, "the request has no object")
+	}
+	if r := review.Request; r.Name == "" && r.OldObject != nil {
+		r.Name = r.OldObject.Metadata.Name // the deletion of a collection has none
 	}
 	return review.Request, nil
 }
