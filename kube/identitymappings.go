@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
@@ -63,7 +64,7 @@ func NewIdentityMappings(config *rest.Config, live *awsauth.Live, log *slog.Logg
 		client: client.Resource(identityMappings), live: live, log: log,
 		store: mappingStore{changed: make(chan struct{}, 1), byName: map[string]identityObject{}},
 	}
-	k.status = statusWriter{client: k.client, log: log, now: time.Now, due: make(chan struct{}, 1)}
+	k.status = statusWriter{client: k.client, log: log, now: time.Now, due: make(chan struct{}, 1), said: map[types.UID]saying{}}
 	return k, nil
 }
 
@@ -136,6 +137,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 // identityObject is what is kept of one custom resource.
 type identityObject struct {
 	awsauth.IdentityMapping
+	uid    types.UID
 	status identityStatus
 	since  string // when its condition became what it is; RFC 3339
 }
@@ -255,7 +257,10 @@ func readIdentityObject(item any) (identityObject, error) {
 	if !ok {
 		return identityObject{}, fmt.Errorf("watch %s: got a %T", identityMappings.Resource, item)
 	}
-	o := identityObject{IdentityMapping: awsauth.IdentityMapping{Name: u.GetName(), Created: u.GetCreationTimestamp().UTC()}}
+	o := identityObject{
+		IdentityMapping: awsauth.IdentityMapping{Name: u.GetName(), Created: u.GetCreationTimestamp().UTC()},
+		uid:             u.GetUID(),
+	}
 	o.ARN, _, _ = unstructured.NestedString(u.Object, "spec", "arn")
 	o.Username, _, _ = unstructured.NestedString(u.Object, "spec", "username")
 	o.Groups, _, _ = unstructured.NestedStringSlice(u.Object, "spec", "groups")

@@ -1,9 +1,11 @@
 package kube
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"strings"
 	"time"
 
@@ -31,7 +33,10 @@ const (
 const (
 	// statusEvery is when statuses are looked at again: another source may have
 	// changed what an object is worth.
-	statusEvery      = time.Minute
+	statusEvery = time.Minute
+	// sayAgain is when a status is written again that somebody else has changed: the
+	// definition may know conditions by now.
+	sayAgain         = 10 * time.Minute
 	statusQPS        = 50 // writes a second at most
 	maxStatusMessage = 1024
 	statusTimeout    = 5 * time.Second
@@ -67,9 +72,16 @@ type statusWriter struct {
 	now    func() time.Time
 	due    chan struct{} // has a value when statuses are to be looked at
 	last   string        // failure; "" when all is well
-	// bare: the cluster's definition is aws-iam-authenticator's own, whose status has
-	// no conditions.
-	bare bool
+	// said is what was written of each object. A replica may know another last good
+	// entry, a definition may have no conditions, and aws-iam-authenticator drops them
+	// whenever it sees an object: nobody insists, or they would write for ever.
+	said map[types.UID]saying
+}
+
+// saying is a status that was written, and when.
+type saying struct {
+	identityStatus
+	at time.Time
 }
 
 // soon has the statuses looked at.
@@ -97,22 +109,44 @@ func (w *statusWriter) run(ctx context.Context, store *mappingStore, live *awsau
 
 // write brings the statuses up to date.
 func (w *statusWriter) write(ctx context.Context, objects []identityObject, live *awsauth.Live) {
+	w.forget(objects)
 	wanted := verdicts(live)
+	var refused error
 	for _, o := range objects {
 		want, ok := wanted[o.Name]
-		is := o.status
-		if w.bare {
-			want, is = identityStatus{canonicalARN: want.canonicalARN}, identityStatus{canonicalARN: is.canonicalARN}
-		}
-		if !ok || want == is || ctx.Err() != nil {
+		want.canonicalARN = cmp.Or(canonicalARN(o.ARN), o.status.canonicalARN)
+		if !ok || want == o.status || w.hasSaid(o.uid, want) || ctx.Err() != nil {
 			continue
 		}
-		if err := w.patch(ctx, o, want); err != nil {
+		err := w.patch(ctx, o, want)
+		if err != nil && !apierrors.IsInvalid(err) {
 			w.fail(ctx, err)
 			return
 		}
+		if err != nil { // it is about this object, and no reason to leave the others
+			refused = err
+		}
+		w.said[o.uid] = saying{want, w.now()}
+	}
+	if refused != nil {
+		w.fail(ctx, refused)
+		return
 	}
 	w.last = ""
+}
+
+// forget keeps what was said of these objects only.
+func (w *statusWriter) forget(objects []identityObject) {
+	there := make(map[types.UID]bool, len(objects))
+	for _, o := range objects {
+		there[o.uid] = true
+	}
+	maps.DeleteFunc(w.said, func(uid types.UID, _ saying) bool { return !there[uid] })
+}
+
+func (w *statusWriter) hasSaid(uid types.UID, s identityStatus) bool {
+	before, ok := w.said[uid]
+	return ok && before.identityStatus == s && w.now().Sub(before.at) < sayAgain
 }
 
 func (w *statusWriter) patch(ctx context.Context, o identityObject, s identityStatus) error {
@@ -122,23 +156,19 @@ func (w *statusWriter) patch(ctx context.Context, o identityObject, s identitySt
 	if o.status.inUse != s.inUse || since == "" {
 		since = w.now().UTC().Format(time.RFC3339)
 	}
-	status := map[string]any{"canonicalARN": s.canonicalARN}
-	if s.inUse != "" {
-		status["conditions"] = []map[string]string{{
-			"type": inUse, "status": s.inUse, "reason": s.reason, "message": s.message, "lastTransitionTime": since,
-		}}
+	status := map[string]any{"conditions": []map[string]string{{
+		"type": inUse, "status": s.inUse, "reason": s.reason, "message": s.message, "lastTransitionTime": since,
+	}}}
+	if s.canonicalARN != "" {
+		status["canonicalARN"] = s.canonicalARN
 	}
 	patch, err := json.Marshal(map[string]any{"status": status})
 	if err != nil {
 		return err
 	}
-	after, err := w.client.Patch(ctx, o.Name, types.MergePatchType, patch, metav1.PatchOptions{}, "status")
+	_, err = w.client.Patch(ctx, o.Name, types.MergePatchType, patch, metav1.PatchOptions{}, "status")
 	if apierrors.IsNotFound(err) { // it was deleted, or its definition has no status
 		return nil
-	}
-	if err == nil && s.inUse != "" {
-		got, _ := readIdentityStatus(after)
-		w.bare = got.inUse == ""
 	}
 	return err
 }
@@ -155,18 +185,18 @@ func (w *statusWriter) fail(ctx context.Context, err error) {
 	w.log.Warn("the status of a custom resource cannot be written", "error", err, "hint", hint)
 }
 
-// verdicts are the statuses that the objects should have.
+// verdicts are the statuses that the objects should have, but for their ARNs.
 func verdicts(live *awsauth.Live) map[string]identityStatus {
 	table := live.Table()
 	said := map[string]identityStatus{}
 	for _, e := range table.Entries() {
 		if e.Source == awsauth.CRD {
-			said[e.Name] = identityStatus{canonicalARN: canonical(e.ARN), inUse: "True", reason: reasonUsed, message: "it is searched"}
+			said[e.Name] = identityStatus{inUse: "True", reason: reasonUsed, message: "it is searched"}
 		}
 	}
 	for _, s := range table.Shadowed() {
 		if e := s.Entry; e.Source == awsauth.CRD {
-			said[e.Name] = identityStatus{canonical(e.ARN), "False", reasonShadowed, shortenStatus("it is never used: " + s.By.String() + " comes first and is for the same")}
+			said[e.Name] = identityStatus{inUse: "False", reason: reasonShadowed, message: shortenStatus("it is never used: " + s.By.String() + " comes first and is for the same")}
 		}
 	}
 	for _, state := range live.State() {
@@ -189,7 +219,7 @@ func addFaults(said map[string]identityStatus, state awsauth.SourceState) {
 		}
 	}
 	for name, list := range messages {
-		s := identityStatus{said[name].canonicalARN, "False", reasonFaulty, shortenStatus(strings.Join(list, "; "))}
+		s := identityStatus{inUse: "False", reason: reasonFaulty, message: shortenStatus(strings.Join(list, "; "))}
 		if kept[name] {
 			s.reason, s.message = reasonKept, shortenStatus("as it was before it turned faulty: "+s.message)
 		}
@@ -197,11 +227,20 @@ func addFaults(said map[string]identityStatus, state awsauth.SourceState) {
 	}
 }
 
-func canonical(s string) string {
-	if p, err := arn.ParsePrincipal(s); err == nil {
+// canonicalARN is what aws-iam-authenticator writes, to the letter: its servers find
+// objects by it, and both may run while one takes the other's place. So it is in lower
+// case, and a role keeps its path. It is "" of what is no principal's ARN; then what
+// stands there stays, as it does there.
+func canonicalARN(s string) string {
+	lowered := strings.ToLower(s)
+	p, err := arn.ParsePrincipal(lowered)
+	switch {
+	case err != nil:
+		return ""
+	case p.Kind == arn.AssumedRole:
 		return p.Canonical()
 	}
-	return ""
+	return lowered
 }
 
 func shortenStatus(s string) string {
