@@ -69,12 +69,15 @@ func (r *reporter) note(ctx context.Context, err error) {
 	if err == nil || ctx.Err() != nil || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
 		return
 	}
-	if r.failed != nil {
+	// A cluster that does not know the kind may never: nothing has failed, and the
+	// source is seen to be missing.
+	unknown := r.absent != "" && apierrors.IsNotFound(err)
+	if r.failed != nil && !unknown {
 		r.failed(err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if text := cause(err); text != r.last || time.Since(r.logged) >= repeatAfter {
+	if text := cause(err); text != r.last || !unknown && time.Since(r.logged) >= repeatAfter {
 		r.last, r.logged = text, time.Now()
 		r.log.Error(r.what+": cannot be read; trying again", "error", text, "hint", r.hint(err))
 	}
