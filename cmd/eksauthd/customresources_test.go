@@ -78,7 +78,7 @@ func TestCustomResourcesInACluster(t *testing.T) {
 	t.Run("many", func(t *testing.T) {
 		c := &cluster{t, c.plane, c.kubectl, c.home}
 		var b strings.Builder
-		const many = 1000
+		const many = 2000
 		for i := range many {
 			b.WriteString(identityMapping(fmt.Sprintf("user-%04d", i), fmt.Sprintf("arn:aws:iam::111122223333:user/u%04d", i), "u"))
 		}
@@ -179,6 +179,13 @@ spec:
 	if now := version(); now != first {
 		t.Error("a status is written again and again")
 	}
+	// Our definition takes the place of that one: what it would refuse is still there,
+	// and has its status.
+	c.must(string(deploy.IdentityMappings), "apply", "-f", "-")
+	start(t, "clusterID: dev\nserver:\n  backendMode: [CRD]\n", "--sts-endpoint", newSTS(t), "--kubeconfig", c.kubeconfigOf("eksauthd"))
+	eventually(t, "the conditions are written", func() bool {
+		return strings.Contains(c.identityStatus("bad"), " False Faulty ") && strings.Contains(c.identityStatus("other"), " True Used ")
+	})
 }
 
 // deployRBAC are the rights of the manifest, without the definition.
