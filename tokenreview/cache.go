@@ -12,7 +12,8 @@ import (
 
 const (
 	// rememberVerified bounds how long a key that was deleted goes on working
-	// here; kube-apiserver remembers for two minutes more by default.
+	// here while STS answers; kube-apiserver remembers for two minutes more by
+	// default.
 	rememberVerified = 5 * time.Minute
 	// rememberRefused keeps a client that repeats a bad token from STS. It is
 	// short because IAM needs some seconds before all of STS knows a new key.
@@ -53,17 +54,21 @@ func newLRU[K comparable, V any](size int) *lru.Cache[K, V] {
 	return l
 }
 
+// get returns a finding that is fresh enough to decide by.
 func (c *cache) get(hash tokenHash, now time.Time) (finding, bool) {
 	for _, l := range []*lru.Cache[tokenHash, finding]{c.verified, c.refused} {
-		f, ok := l.Get(hash)
-		if ok && now.Before(f.until) {
+		if f, ok := l.Get(hash); ok && now.Before(f.until) {
 			return f, true
-		}
-		if ok {
-			l.Remove(hash)
 		}
 	}
 	return finding{}, false
+}
+
+// old returns what STS said of a token that it vouched for, however long ago. The
+// token itself may have ended since.
+func (c *cache) old(hash tokenHash) (token.Verified, bool) {
+	f, ok := c.verified.Peek(hash)
+	return f.verified, ok
 }
 
 // put remembers what will be true for a while: not that STS could not be asked.
@@ -82,5 +87,6 @@ func (c *cache) put(hash tokenHash, f finding, now time.Time) {
 	case !f.refused.Transient():
 		f.until = now.Add(rememberRefused)
 		c.refused.Add(hash, f)
+		c.verified.Remove(hash)
 	}
 }

@@ -27,10 +27,10 @@ type decision struct {
 	message string // of an HTTP error; about the request, never about a token
 	err     error  // the true cause, for the log only
 
-	request   *token.Request // what the token claims; nil until it was read
-	proven    bool           // identity is
-	identity  arn.Identity
-	cached    bool
+	request  *token.Request // what the token claims; nil until it was read
+	proven   bool           // identity is
+	identity arn.Identity
+	found
 	mapping   awsauth.Mapping
 	audiences []string
 }
@@ -64,12 +64,10 @@ func (h *Handler) decide(ctx context.Context, rv review) (d decision) {
 	if d.request, err = h.config.Verifier.Check(rv.Spec.Token); err != nil {
 		return d.deny(reasonOf(err), err)
 	}
-	verified, cached, err := h.identify(ctx, rv.Spec.Token, d.request)
-	d.cached = cached
-	if err != nil {
+	if d.found, err = h.identify(ctx, rv.Spec.Token, d.request); err != nil {
 		return d.deny(reasonOf(err), err)
 	}
-	d.identity, d.proven = verified.Identity, true
+	d.identity, d.proven = d.Identity, true
 	if d.mapping, err = h.config.Mappings.Table().MapWith(ctx, d.identity, h.config.Names); err != nil {
 		return d.deny(mappingReason(err), err)
 	}

@@ -59,6 +59,13 @@ type Config struct {
 	// MaxUnproven bounds the questions at any one time to all other hosts
 	// together (default 4, at most MaxCalls): anybody can name such a host.
 	MaxUnproven int
+	// MaxStrangers bounds those of MaxCalls that are about access keys for which
+	// STS has not vouched yet (default, and at most, half of them): anybody can
+	// make up such a key.
+	MaxStrangers int
+	// MaxPerKey bounds those that are about one access key (default, and at
+	// most, half of them).
+	MaxPerKey int
 	// MaxWait is how long a token waits for its turn to ask (default 2 s).
 	MaxWait time.Duration
 }
@@ -78,6 +85,7 @@ type Handler struct {
 	flights singleflight.Group
 	turns   *turns
 	pauses  pauses
+	outages outages
 	hints   gate
 	rewrites
 }
@@ -102,13 +110,24 @@ func New(c Config) *Handler {
 	if c.MaxUnproven <= 0 {
 		c.MaxUnproven = defaultMaxUnproven
 	}
+	half := max(c.MaxCalls/2, 1)
+	c.MaxStrangers, c.MaxPerKey = bound(c.MaxStrangers, half), bound(c.MaxPerKey, half)
+	c.MaxUnproven = min(c.MaxUnproven, c.MaxCalls)
 	if c.MaxWait <= 0 {
 		c.MaxWait = defaultMaxWait
 	}
 	if c.Names != nil {
 		c.Names = bounded{c.Names}
 	}
-	return &Handler{config: c, pauses: newPauses(), cache: newCache(c.MaxTokens), turns: newTurns(c.MaxCalls, min(c.MaxUnproven, c.MaxCalls)), rewrites: newRewrites()}
+	return &Handler{config: c, pauses: newPauses(), outages: newOutages(), cache: newCache(c.MaxTokens), turns: newTurns(c), rewrites: newRewrites()}
+}
+
+// bound is n where it is between 1 and most.
+func bound(n, most int) int {
+	if n <= 0 {
+		return most
+	}
+	return min(n, most)
 }
 
 // ServeHTTP decides one review, answers it, and leaves one line in the log.

@@ -36,15 +36,51 @@ func catch(err *error) {
 	}
 }
 
+// found is who made a token, and how that is known.
+type found struct {
+	token.Verified
+	cached bool
+	// unconfirmed is why STS could not say so again: it did more than
+	// rememberVerified ago. "" if it need not.
+	unconfirmed Reason
+}
+
 // identify finds out who made a token, which has passed Check already. Reviews
 // of one token that arrive at once ask STS once.
-func (h *Handler) identify(ctx context.Context, raw string, req *token.Request) (v token.Verified, cached bool, err error) {
+//
+// What STS said of a token is asked for again after a while. If it cannot say
+// then, what it said counts until the token ends: an outage of STS signs nobody
+// out.
+func (h *Handler) identify(ctx context.Context, raw string, req *token.Request) (found, error) {
 	hash := hashOf(raw)
-	f, ok := h.cache.get(hash, h.config.Now())
-	h.config.Observer.LookedUp(ok)
-	if ok {
-		return f.result(true)
+	f, cached := h.cache.get(hash, h.config.Now())
+	h.config.Observer.LookedUp(cached)
+	var err error
+	if !cached {
+		f, err = h.fly(ctx, hash, req)
 	}
+	if err == nil && f.refused != nil {
+		err = f.refused
+	}
+	if err == nil {
+		return found{Verified: f.verified, cached: cached}, nil
+	}
+	if passing(err) {
+		if v, ok := h.cache.old(hash); ok {
+			return found{Verified: v, cached: true, unconfirmed: reasonOf(err)}, nil
+		}
+	}
+	return found{cached: cached}, err
+}
+
+// passing reports whether err says nothing about the token.
+func passing(err error) bool {
+	var refused *token.Error
+	return errors.Is(err, errBusy) || errors.As(err, &refused) && refused.Transient()
+}
+
+// fly asks STS, or waits for the answer with those who asked before.
+func (h *Handler) fly(ctx context.Context, hash tokenHash, req *token.Request) (finding, error) {
 	landing := h.flights.DoChan(string(hash[:]), func() (any, error) {
 		// A flight for this token may have landed since the look-up above.
 		if f, ok := h.cache.get(hash, h.config.Now()); ok {
@@ -60,19 +96,12 @@ func (h *Handler) identify(ctx context.Context, raw string, req *token.Request) 
 	select {
 	case landed := <-landing:
 		if landed.Err != nil {
-			return token.Verified{}, false, landed.Err
+			return finding{}, landed.Err
 		}
-		return landed.Val.(finding).result(false)
+		return landed.Val.(finding), nil
 	case <-ctx.Done():
-		return token.Verified{}, false, errCanceled
+		return finding{}, errCanceled
 	}
-}
-
-func (f finding) result(cached bool) (token.Verified, bool, error) {
-	if f.refused != nil {
-		return token.Verified{}, cached, f.refused
-	}
-	return f.verified, cached, nil
 }
 
 // ask asks STS when it is this token's turn. A panic must not leave it:
@@ -82,10 +111,10 @@ func (h *Handler) ask(ctx context.Context, req *token.Request) (f finding, err e
 	host, key := h.config.Verifier.Asks(req), req.AccessKeyID
 	ctx, cancel := context.WithTimeout(ctx, maxFlight)
 	defer cancel()
-	if !h.pauses.over(key, h.config.Now()) {
-		return finding{}, errPaused
+	if err := h.silence(host, key); err != nil {
+		return finding{}, err
 	}
-	giveBack, err := h.turns.take(host, h.config.MaxWait)
+	giveBack, err := h.turns.take(host, key, h.config.MaxWait)
 	if err != nil {
 		return finding{}, err
 	}
@@ -95,10 +124,13 @@ func (h *Handler) ask(ctx context.Context, req *token.Request) (f finding, err e
 	if !h.pauses.over(key, start) { // it began while this token waited
 		return finding{}, errPaused
 	}
-	verified, err := h.config.Verifier.Prove(ctx, req)
+	verified, err := h.prove(ctx, host, req)
+	if errors.Is(err, errDown) {
+		return finding{}, err
+	}
 	reason, end := reasonOf(err), h.config.Now()
 	h.config.Observer.Asked(reason, end.Sub(start))
-	h.turns.note(host, err)
+	h.turns.note(host, key, err)
 	if reason == Reason(token.Throttled) {
 		h.pauses.begin(key, end)
 	}
@@ -110,6 +142,30 @@ func (h *Handler) ask(ctx context.Context, req *token.Request) (f finding, err e
 		return finding{refused: refused}, nil
 	}
 	return finding{}, err
+}
+
+// prove asks host, unless it is down.
+func (h *Handler) prove(ctx context.Context, host string, req *token.Request) (v token.Verified, err error) {
+	ended, err := h.outages.begin(host, h.config.Now())
+	if err != nil {
+		return v, err
+	}
+	defer func() { ended(err, h.config.Now()) }()
+	err = errCanceled // where a panic ends it
+	v, err = h.config.Verifier.Prove(ctx, req)
+	return v, err
+}
+
+// silence is why nobody need wait for a turn to ask host.
+func (h *Handler) silence(host, key string) error {
+	now := h.config.Now()
+	if !h.pauses.over(key, now) {
+		return errPaused
+	}
+	if h.outages.last(host, now) {
+		return errDown
+	}
+	return nil
 }
 
 // reasonOf names an error of identify; "" for none.

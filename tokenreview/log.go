@@ -33,6 +33,7 @@ func (h *Handler) log(ctx context.Context, d *decision, latency time.Duration) {
 	if reason := d.mapping.Reason(); d.mapping.Username != "" && !(h.scrubbed(d.identity.AccountID) && strings.Contains(reason, d.identity.AccountID)) {
 		add("entry", reason) // that of an access entry has its ARN
 	}
+	add("unconfirmed", string(d.unconfirmed))
 	attrs = append(attrs, slog.Bool("cached", d.cached), slog.Float64("latency_ms", float64(latency.Microseconds())/1000))
 
 	level := slog.LevelInfo

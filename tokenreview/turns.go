@@ -3,6 +3,7 @@ package tokenreview
 import (
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,41 +16,122 @@ import (
 // two hundred names in its largest partition.
 const maxHosts = 256
 
+// maxWaiting bounds the tokens that wait for a turn or have one, and maxQueue
+// those of them with one access key. A token goes on waiting when its caller has
+// gone, so that a bound on callers is none on these.
+const (
+	maxWaiting = 4096
+	maxQueue   = 256
+)
+
 // turns bound the questions to STS at any one time.
 //
 // Anybody can make tokens that name hosts shaped like STS's which this server
 // cannot reach, and each of them holds a turn until the dial gives up. So all
 // the hosts that have never answered share a few turns, and those that have
 // leave the rest to one another.
+//
+// Anybody can make up access keys, too. The keys that STS does not vouch for
+// leave turns to those for which it has, and no key takes the turns of all others.
 type turns struct {
-	proven, unproven chan struct{} // hold one value for each question under way
+	proven, strangers, unproven chan struct{} // hold one value for each question under way
+
+	perKey int
+	known  *lru.Cache[string, struct{}] // access keys for which STS has vouched
 
 	mu       sync.Mutex
 	answered map[string]bool
 	news     chan struct{} // closed, and replaced, when a host has answered for the first time
+	waiting  int
+	queues   map[string]*queue
 }
 
-func newTurns(proven, unproven int) *turns {
+// queue is all tokens with one access key that wait or have a turn.
+type queue struct {
+	turns  chan struct{} // holds one value for each that does not wait for others of the key
+	length int
+}
+
+func newTurns(c Config) *turns {
 	return &turns{
-		proven: make(chan struct{}, proven), unproven: make(chan struct{}, unproven),
-		answered: map[string]bool{}, news: make(chan struct{}),
+		proven: make(chan struct{}, c.MaxCalls), strangers: make(chan struct{}, c.MaxStrangers), unproven: make(chan struct{}, c.MaxUnproven),
+		perKey: c.MaxPerKey, known: newLRU[string, struct{}](c.MaxTokens),
+		answered: map[string]bool{}, news: make(chan struct{}), queues: map[string]*queue{},
 	}
 }
 
-// take waits for a turn to ask host, until patience ends. Whoever gets one gives
-// it back.
-func (t *turns) take(host string, patience time.Duration) (giveBack func(), err error) {
+// take waits for a turn to ask host about a token of an access key, until
+// patience ends. Whoever gets one gives it back.
+func (t *turns) take(host, key string, patience time.Duration) (giveBack func(), err error) {
+	q, err := t.enter(key)
+	if err != nil {
+		return nil, err
+	}
+	var held []chan struct{}
+	giveBack = func() {
+		for _, c := range slices.Backward(held) {
+			<-c
+		}
+		t.leave(key, q)
+	}
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
+	hold := func(c chan struct{}) bool {
+		select {
+		case c <- struct{}{}:
+			held = append(held, c)
+			return true
+		case <-timer.C:
+			return false
+		}
+	}
+	if hold(q.turns) && (t.known.Contains(key) || hold(t.strangers)) {
+		if pool := t.wait(host, timer.C); pool != nil {
+			held = append(held, pool)
+			return giveBack, nil
+		}
+	}
+	giveBack()
+	return nil, errBusy
+}
+
+// wait takes a turn of the pool in which host is, and returns the pool; nil if
+// there was none in time.
+func (t *turns) wait(host string, over <-chan time.Time) chan struct{} {
 	for {
 		pool, news := t.poolOf(host)
 		select {
 		case pool <- struct{}{}:
-			return func() { <-pool }, nil
+			return pool
 		case <-news: // it may have been this host
-		case <-timer.C:
-			return nil, errBusy
+		case <-over:
+			return nil
 		}
+	}
+}
+
+func (t *turns) enter(key string) (*queue, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	q := t.queues[key]
+	if t.waiting >= maxWaiting || q != nil && q.length >= maxQueue {
+		return nil, errBusy
+	}
+	if q == nil {
+		q = &queue{turns: make(chan struct{}, t.perKey)}
+		t.queues[key] = q
+	}
+	t.waiting++
+	q.length++
+	return q, nil
+}
+
+func (t *turns) leave(key string, q *queue) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.waiting--
+	if q.length--; q.length == 0 {
+		delete(t.queues, key)
 	}
 }
 
@@ -64,8 +146,12 @@ func (t *turns) poolOf(host string) (pool, news chan struct{}) {
 	return t.unproven, t.news
 }
 
-// note learns from a question to host that ended with err.
-func (t *turns) note(host string, err error) {
+// note learns from a question to host about a token of an access key, which ended
+// with err.
+func (t *turns) note(host, key string, err error) {
+	if err == nil {
+		t.known.Add(key, struct{}{})
+	}
 	if !isAnswer(err) {
 		return
 	}

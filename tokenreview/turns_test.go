@@ -68,7 +68,7 @@ func eventually(t *testing.T, what string, done func() bool) {
 func TestHostsThatNeverAnsweredLeaveTheTurnsToOthers(t *testing.T) {
 	t.Parallel()
 	n := &network{host: "sts.us-east-1.amazonaws.com"}
-	const calls = 6
+	const calls = 12
 	r := newRig(t, withNetwork(n), func(_ *rig, c *tokenreview.Config) { c.MaxCalls, c.MaxWait = calls, 50*time.Millisecond })
 	if a := r.review(t, r.mint(t, ada, cluster)); !a.Status.Authenticated {
 		t.Fatal(a.Text)
