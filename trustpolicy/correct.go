@@ -6,21 +6,42 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/eksauth/eksauth/iam"
 )
 
 // Correct mends what can be mended without knowing what was meant: wildcards under
 // StringEquals, schemes and ARNs in keys, schemes and slashes in a provider, the order
-// of an EKS issuer's words, a subject under :aud or in another case, ForAllValues, and
-// sts:AssumeRole of a web identity. The result is formatted anew. It is doc itself if
-// that is no JSON.
-func Correct(doc []byte) []byte { return rewrite(doc, correctStatement) }
+// of an EKS issuer's words, subjects under :aud and audiences under :sub, a subject in
+// another case, ForAllValues and ForAnyValue, and sts:AssumeRole of a web identity. The
+// result is formatted anew.
+//
+// A mistake may be all that keeps a role shut. So a statement stays as it is if it would
+// let in strangers without its mistakes, or lose a condition. All of doc stays as it is
+// if that is no trust policy.
+func Correct(doc []byte) []byte {
+	if _, err := iam.Parse(doc, iam.TrustPolicy); err != nil {
+		return doc
+	}
+	return rewrite(doc, func(s map[string]any) map[string]any {
+		corrected, ok := correctStatement(s)
+		if !ok || opens(s, corrected) {
+			return s
+		}
+		return corrected
+	})
+}
 
 // Format is the same policy as Correct would write it, with nothing corrected.
-func Format(doc []byte) []byte { return rewrite(doc, func(map[string]any) {}) }
+func Format(doc []byte) []byte {
+	return rewrite(doc, func(s map[string]any) map[string]any { return s })
+}
 
-func rewrite(doc []byte, change func(statement map[string]any)) []byte {
+func rewrite(doc []byte, change func(statement map[string]any) map[string]any) []byte {
 	var policy map[string]any
-	if json.Unmarshal(doc, &policy) != nil || policy == nil {
+	decoder := json.NewDecoder(bytes.NewReader(doc))
+	decoder.UseNumber()
+	if !json.Valid(doc) || decoder.Decode(&policy) != nil || policy == nil {
 		return doc
 	}
 	statements, ok := policy["Statement"].([]any)
@@ -29,8 +50,7 @@ func rewrite(doc []byte, change func(statement map[string]any)) []byte {
 	}
 	for i, s := range statements {
 		if statement, ok := s.(map[string]any); ok {
-			change(statement)
-			statements[i] = inOrder(statement)
+			statements[i] = inOrder(change(statement))
 		}
 	}
 	if !ok {
@@ -43,6 +63,32 @@ func rewrite(doc []byte, change func(statement map[string]any)) []byte {
 	return text
 }
 
+// opens reports whether a corrected statement is no good: IAM would not take it, or it
+// lets in strangers whom the statement before kept out.
+func opens(before, after map[string]any) bool {
+	alone := func(s map[string]any) (*iam.Policy, []byte, error) {
+		text, err := marshal(map[string]any{"Version": iam.Version2012, "Statement": s})
+		if err != nil {
+			return nil, nil, err
+		}
+		policy, err := iam.Parse(text, iam.TrustPolicy)
+		return policy, text, err
+	}
+	will, text, err := alone(after)
+	if err != nil {
+		return true
+	}
+	if !slices.ContainsFunc(Lint(text), isOpen) {
+		return false
+	}
+	was, _, err := alone(before)
+	return err != nil || slices.ContainsFunc(providers(&will.Statements[0]), func(p string) bool { return !admitsStranger(was, p) })
+}
+
+func isOpen(f Finding) bool {
+	return f.Rule == "any-service-account" || f.Rule == "any-namespace" || f.Rule == "any-provider"
+}
+
 func marshal(policy any) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
@@ -52,43 +98,56 @@ func marshal(policy any) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-func correctStatement(s map[string]any) {
+// correctStatement leaves s as it is. It is not ok if two conditions would become one.
+func correctStatement(s map[string]any) (corrected map[string]any, ok bool) {
 	principal, _ := s["Principal"].(map[string]any)
 	federated := principal["Federated"]
-	if !mentions(federated, providerMarker) {
-		return
+	if !mentions(federated, providerMarker) || s["Effect"] != "Allow" {
+		return s, true
 	}
-	principal["Federated"] = each(federated, correctProvider)
-	s["Action"] = each(s["Action"], func(action string) string {
-		if strings.EqualFold(action, "sts:AssumeRole") {
-			return "sts:AssumeRoleWithWebIdentity"
-		}
-		return action
-	})
-	operators, _ := s["Condition"].(map[string]any)
-	if operators == nil {
-		return
+	corrected = maps.Clone(s)
+	newPrincipal := maps.Clone(principal)
+	newPrincipal["Federated"] = each(federated, correctProvider)
+	corrected["Principal"] = newPrincipal
+	// Of another principal beside it, sts:AssumeRole may well be meant.
+	if len(principal) == 1 && !mentions(s["Action"], "*") && !mentions(s["Action"], "WithWebIdentity") {
+		corrected["Action"] = each(s["Action"], func(action string) string {
+			if strings.EqualFold(action, "sts:AssumeRole") {
+				return "sts:AssumeRoleWithWebIdentity"
+			}
+			return action
+		})
 	}
-	corrected := map[string]any{}
-	put := func(operator, key string, values any) {
-		block, _ := corrected[operator].(map[string]any)
-		if block == nil {
-			block = map[string]any{}
-			corrected[operator] = block
-		}
-		block[key] = values
+	operators, ok := s["Condition"].(map[string]any)
+	if !ok {
+		return corrected, true
 	}
+	corrected["Condition"], ok = correctConditions(operators)
+	return corrected, ok
+}
+
+func correctConditions(operators map[string]any) (corrected map[string]any, ok bool) {
+	corrected = map[string]any{}
 	for operator, block := range operators {
 		keys, ok := block.(map[string]any)
 		if !ok {
-			return
+			return nil, false
 		}
 		for key, values := range keys {
 			key, values := correctKey(key, values)
-			put(correctOperator(operator, key, values), key, values)
+			operator := correctOperator(operator, key, values)
+			block, _ := corrected[operator].(map[string]any)
+			if block == nil {
+				block = map[string]any{}
+				corrected[operator] = block
+			}
+			if _, taken := block[key]; taken {
+				return nil, false
+			}
+			block[key] = values
 		}
 	}
-	s["Condition"] = corrected
+	return corrected, true
 }
 
 // mentions reports whether a text, or one of a list, has it in it.
@@ -133,18 +192,21 @@ func correctHost(host string) string {
 
 func correctKey(key string, values any) (string, any) {
 	prefix, name := conditionName(key)
-	if prefix == "aws" || prefix == "sts" || name == "" {
+	if isGlobal(key) || name == "" {
 		return key, values
 	}
 	if _, host, ok := strings.Cut(prefix, providerMarker); ok && strings.HasPrefix(prefix, "arn:") {
 		prefix = host
 	}
-	if name == "aud" && mentions(values, subjectPrefix) {
+	switch {
+	case name == "aud" && all(values, func(v string) bool { return hasPrefixFold(v, subjectPrefix) }):
 		name = "sub"
+	case name == "sub" && all(values, isSTSAudience):
+		name = "aud"
 	}
 	if name == "sub" {
 		values = each(values, func(v string) string {
-			if len(v) >= len(subjectPrefix) && strings.EqualFold(v[:len(subjectPrefix)], subjectPrefix) {
+			if hasPrefixFold(v, subjectPrefix) {
 				return subjectPrefix + v[len(subjectPrefix):]
 			}
 			return v
@@ -153,15 +215,26 @@ func correctKey(key string, values any) (string, any) {
 	return correctHost(prefix) + ":" + name, values
 }
 
+// all reports whether there are values, and each is so.
+func all(values any, is func(string) bool) bool {
+	n, ok := 0, true
+	each(values, func(v string) string {
+		n, ok = n+1, ok && is(v)
+		return v
+	})
+	return n > 0 && ok
+}
+
 func correctOperator(operator, key string, values any) string {
 	_, name := conditionName(key)
-	if name != "sub" && name != "aud" {
+	if isGlobal(key) || name != "sub" && name != "aud" {
 		return operator
 	}
-	if rest, ok := strings.CutPrefix(operator, "ForAllValues:"); ok {
-		operator = rest
+	operator = strings.TrimPrefix(operator, "ForAllValues:")
+	if name == "sub" {
+		operator = strings.TrimPrefix(operator, "ForAnyValue:")
 	}
-	if isExact(operator) && (mentions(values, "*") || mentions(values, "?")) {
+	if isExact(operator) && !strings.Contains(operator, "IgnoreCase") && (mentions(values, "*") || mentions(values, "?")) {
 		return strings.Replace(operator, "StringEquals", "StringLike", 1)
 	}
 	return operator

@@ -3,11 +3,14 @@ package trustpolicy
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
+	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/iam"
 )
 
@@ -59,6 +62,7 @@ func Lint(doc []byte) []Finding {
 	for i := range policy.Statements {
 		l.statement(&policy.Statements[i])
 	}
+	l.denials(policy)
 	l.size(doc)
 	return l.findings
 }
@@ -69,9 +73,13 @@ func (l *linter) add(rule string, s Severity, at iam.Position, hint, format stri
 	l.findings = append(l.findings, Finding{rule, s, at, fmt.Sprintf(format, args...), hint})
 }
 
-// size counts as IAM does: without white space.
+// sizeOf counts as IAM does: characters, and no white space.
+func sizeOf(doc []byte) int {
+	return utf8.RuneCountInString(strings.Join(strings.Fields(string(doc)), ""))
+}
+
 func (l *linter) size(doc []byte) {
-	n := len(strings.Join(strings.Fields(string(doc)), ""))
+	n := sizeOf(doc)
 	switch {
 	case n > maxQuota:
 		l.add("too-long", Error, iam.Position{}, "fewer service accounts a role, or a pattern under StringLike", "the policy has %d characters, and IAM takes %d at most", n, maxQuota)
@@ -80,167 +88,142 @@ func (l *linter) size(doc []byte) {
 	}
 }
 
-// providers are the OIDC providers that a statement trusts, without "arn:…/".
+// providers are the ARNs of the OIDC providers that a statement trusts.
 func providers(s *iam.Statement) []string {
 	var list []string
 	for _, p := range s.Principals.Values {
-		if _, host, ok := strings.Cut(p.Value, providerMarker); ok && p.Type == "Federated" {
-			list = append(list, host)
+		if p.Type == "Federated" && strings.Contains(p.Value, providerMarker) && !s.Principals.Not {
+			list = append(list, p.Value)
 		}
 	}
 	return list
 }
 
+// names reports whether a statement has an action in so many words.
+func names(s *iam.Statement, action string) bool {
+	return !s.Actions.Not && slices.ContainsFunc(s.Actions.Values, func(a string) bool { return strings.EqualFold(a, action) })
+}
+
+// allows reports whether it has the action in any way.
+func allows(s *iam.Statement, action string) bool {
+	return s.Actions.Not != slices.ContainsFunc(s.Actions.Values, func(a string) bool { return arn.Match(strings.ToLower(a), action) })
+}
+
+// namesAnyone reports whether a statement is for whoever there is, or for all but some.
+func namesAnyone(s *iam.Statement) bool {
+	return s.Principals.Not || slices.ContainsFunc(s.Principals.Values, func(p iam.Principal) bool { return p.Value == "*" })
+}
+
 func (l *linter) statement(s *iam.Statement) {
-	does := func(action string) bool {
-		return slices.ContainsFunc(s.Actions.Values, func(a string) bool { return strings.EqualFold(a, action) })
-	}
-	trusted := providers(s)
-	if s.Effect != iam.Allow || s.Principals.Not || len(trusted) == 0 && !does(webIdentity) {
+	if s.Effect != iam.Allow {
 		return
 	}
+	trusted, anyone := providers(s), namesAnyone(s)
+	l.federated(s)
 	switch {
-	case len(trusted) > 0 && !does(webIdentity) && does(assumeRole):
-		l.add("wrong-action", Error, s.Actions.Position, "write sts:AssumeRoleWithWebIdentity", "a web identity does not call sts:AssumeRole")
-	case len(trusted) == 0:
+	case anyone && allows(s, webIdentity):
+		severity := Error // unless the conditions ask for the claims of one issuer
+		if slices.ContainsFunc(s.Conditions, func(c iam.Condition) bool { return narrows(&c, "sub", nil) }) {
+			severity = Warning
+		}
+		l.add("any-provider", severity, s.Principals.Position, `write {"Federated": "arn:aws:iam::ACCOUNT:oidc-provider/ISSUER"}`, "every OIDC provider of the account is trusted, and not one")
+	case len(trusted) == 0 && names(s, webIdentity):
 		l.notFederated(s)
 		return
+	case len(trusted) > 0 && !allows(s, webIdentity) && names(s, assumeRole):
+		l.add("wrong-action", Error, s.Actions.Position, "write sts:AssumeRoleWithWebIdentity", "a web identity does not call sts:AssumeRole")
+	case len(trusted) == 0 || !allows(s, webIdentity):
+		return
 	}
-	for _, host := range trusted {
-		l.provider(s, host)
+	var hosts []string
+	for _, provider := range trusted {
+		_, host, _ := strings.Cut(provider, providerMarker)
+		hosts = append(hosts, host)
+	}
+	if anyone { // any issuer's claims may be asked for
+		hosts = nil
 	}
 	for i := range s.Conditions {
-		l.condition(&s.Conditions[i], trusted)
+		l.condition(&s.Conditions[i], hosts)
 	}
-	l.scope(s)
+	l.oneIssuer(s, hosts)
+	if allows(s, webIdentity) {
+		l.scope(s, hosts)
+	}
+}
+
+// denials finds the Deny statements that keep out all whom the others let in.
+func (l *linter) denials(policy *iam.Policy) {
+	var all map[int]iam.Position // of the statements that deny each request so far
+	for _, r := range meant(policy) {
+		decision := iam.Evaluate(policy, r)
+		if decision.Effect != iam.Deny {
+			return
+		}
+		these := map[int]iam.Position{}
+		for _, reason := range decision.Reasons() {
+			_, before := all[reason.Statement]
+			if reason.Applies && reason.Effect == iam.Deny && (all == nil || before) {
+				these[reason.Statement] = reason.Position
+			}
+		}
+		all = these
+	}
+	for _, i := range slices.Sorted(maps.Keys(all)) {
+		l.add("deny-all", Error, all[i], "deny those who are meant, or nobody: what no statement allows is denied anyhow", "this statement denies all whom the others let in")
+	}
+}
+
+// federated finds what is wrong with the providers, as they are written.
+func (l *linter) federated(s *iam.Statement) {
+	for _, p := range s.Principals.Values {
+		_, host, isProvider := strings.Cut(p.Value, providerMarker)
+		at := s.Principals.Position
+		switch {
+		case p.Type != "Federated" || s.Principals.Not:
+		case strings.Contains(p.Value, "://"):
+			l.add("scheme-in-provider", Error, at, "leave out https://", "the provider's ARN has a scheme in it")
+		case !isProvider && (!names(s, webIdentity) || isWellKnown(p.Value)): // SAML, or people
+		case !isProvider || !isProviderARN(p.Value):
+			l.add("provider-form", Error, at, "write arn:aws:iam::ACCOUNT:oidc-provider/ISSUER", "%s is not the ARN of an OIDC provider, so that nobody gets in by it", quote(p.Value))
+		case strings.HasSuffix(host, "/"):
+			l.add("slash-in-provider", Error, at, "leave it out, or is the provider's URL written so?", "the provider's ARN ends with a slash")
+		case eksHostOrder().MatchString(host):
+			l.add("host-order", Error, at, "write oidc.eks.REGION.amazonaws.com", "the issuers of EKS begin with oidc.eks.REGION, and not with oidc.REGION.eks")
+		}
+	}
+}
+
+// isWellKnown: the providers of people that IAM knows without an ARN ("AWS JSON policy
+// elements: Principal", OIDC federated principals).
+func isWellKnown(provider string) bool {
+	switch provider {
+	case "accounts.google.com", "cognito-identity.amazonaws.com", "graph.facebook.com", "www.amazon.com":
+		return true
+	}
+	return false
+}
+
+func isProviderARN(value string) bool {
+	a, err := arn.Parse(value)
+	host, ok := strings.CutPrefix(a.Resource, "oidc-provider/")
+	_, partition := arn.PartitionByID(a.Partition)
+	return err == nil && ok && host != "" && partition && a.Service == "iam" && a.Region == "" && arn.IsAccountID(a.AccountID)
 }
 
 func (l *linter) notFederated(s *iam.Statement) {
 	for _, p := range s.Principals.Values {
 		if p.Type != "Federated" {
-			l.add("not-federated", Error, s.Principals.Position, `write {"Federated": "arn:aws:iam::ACCOUNT:oidc-provider/ISSUER"}`, "a web identity is no %s principal, so that nobody gets in by it", orAnybody(p.Type))
+			l.add("not-federated", Error, s.Principals.Position, `write {"Federated": "arn:aws:iam::ACCOUNT:oidc-provider/ISSUER"}`, "a web identity is no %s principal, so that nobody gets in by it", p.Type)
 			return
 		}
 	}
 }
 
-func orAnybody(kind string) string {
-	if kind == "" {
-		return `"*"`
-	}
-	return kind
-}
-
 // eksHostOrder is an issuer of EKS with its words in the wrong order.
 var eksHostOrder = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^oidc\.([a-z]{2}(?:-[a-z]+)+-\d)\.eks\.`)
+	return regexp.MustCompile(`^oidc\.([a-z]{2,4}(?:-[a-z]+)+-\d)\.eks\.`)
 })
-
-func (l *linter) provider(s *iam.Statement, host string) {
-	at := s.Principals.Position
-	switch {
-	case strings.Contains(host, "://"):
-		l.add("scheme-in-provider", Error, at, "leave out https://", "the provider's ARN has a scheme in it")
-	case strings.HasSuffix(host, "/"):
-		l.add("slash-in-provider", Error, at, "leave it out, or is the provider's URL written so?", "the provider's ARN ends with a slash")
-	case eksHostOrder().MatchString(host):
-		l.add("host-order", Error, at, "write oidc.eks.REGION.amazonaws.com", "the issuers of EKS begin with oidc.eks.REGION, and not with oidc.REGION.eks")
-	}
-}
-
-// conditionName takes a key apart: HOST/PATH:sub.
-func conditionName(key string) (prefix, name string) {
-	i := strings.LastIndexByte(key, ':')
-	if i < 0 {
-		return key, ""
-	}
-	return key[:i], strings.ToLower(key[i+1:])
-}
-
-func (l *linter) condition(c *iam.Condition, trusted []string) {
-	prefix, name := conditionName(c.Key)
-	if strings.HasPrefix(strings.ToLower(c.Key), "aws:") || strings.HasPrefix(strings.ToLower(c.Key), "sts:") {
-		return
-	}
-	switch {
-	case strings.Contains(prefix, "://"):
-		l.add("scheme-in-key", Error, c.Position, "write "+strings.SplitN(prefix, "://", 2)[1]+":"+name, "a condition key has no scheme, so that this one is never there")
-	case strings.HasPrefix(prefix, "arn:"):
-		l.add("arn-in-key", Error, c.Position, "write what follows oidc-provider/, and :"+name, "a condition key is not the provider's ARN, so that this one is never there")
-	case eksHostOrder().MatchString(prefix):
-		l.add("host-order", Error, c.Position, "write oidc.eks.REGION.amazonaws.com", "the issuers of EKS begin with oidc.eks.REGION, and not with oidc.REGION.eks")
-	case !slices.ContainsFunc(trusted, func(host string) bool { return strings.EqualFold(host, prefix) }):
-		l.add("other-issuer", Error, c.Position, "write "+trusted[0]+":"+name, "the condition is about another issuer than the one that is trusted")
-	}
-	l.values(c, name)
-}
-
-// isExact reports whether an operator compares without wildcards.
-func isExact(operator string) bool {
-	operator = strings.ToLower(operator)
-	return strings.Contains(operator, "stringequals") && !strings.Contains(operator, "not")
-}
-
-func (l *linter) values(c *iam.Condition, name string) {
-	if strings.HasPrefix(strings.ToLower(c.Operator), "forallvalues:") && (name == "sub" || name == "aud") {
-		l.add("for-all-values", Error, c.Position, "take ForAllValues: away", "ForAllValues holds for a token that has no %s at all", name)
-	}
-	for _, v := range c.Values {
-		isSubject := strings.HasPrefix(strings.ToLower(v), subjectPrefix)
-		switch {
-		case isExact(c.Operator) && strings.ContainsAny(v, "*?"):
-			l.add("wildcard-equals", Error, c.Position, "put it under StringLike", "%s has a wildcard, and %s compares it letter for letter: nobody is called so", quote(v), c.Operator)
-		case name == "aud" && isSubject:
-			l.add("subject-as-audience", Error, c.Position, "write :sub", "%s is a subject, and stands under :aud", quote(v))
-		case name == "sub" && isSubject && !strings.HasPrefix(v, subjectPrefix):
-			l.add("subject-case", Error, c.Position, "write "+subjectPrefix, "%s is not written in lower case, which counts", quote(v))
-		case name == "sub" && !isSubject && strings.Trim(v, "*?") != "":
-			l.add("subject-form", Error, c.Position, "write "+subjectPrefix+"NAMESPACE:NAME", "%s is not the subject of a service account", quote(v))
-		case name == "sub" && isSubject && strings.Count(v, ":") != 3 && !strings.Contains(v, "*"):
-			l.add("subject-form", Error, c.Position, "write "+subjectPrefix+"NAMESPACE:NAME", "%s does not name a namespace and a service account", quote(v))
-		}
-	}
-}
-
-// scope finds whom a statement lets in beside those who were meant.
-func (l *linter) scope(s *iam.Statement) {
-	var subjects, audiences []iam.Condition
-	for _, c := range s.Conditions {
-		switch _, name := conditionName(c.Key); name {
-		case "sub":
-			subjects = append(subjects, c)
-		case "aud":
-			audiences = append(audiences, c)
-		}
-	}
-	if len(subjects) == 0 {
-		l.add("any-service-account", Error, s.Position, "add a condition on ISSUER:sub", "any service account of the cluster may assume the role")
-	}
-	if len(audiences) == 0 {
-		l.add("no-audience", Warning, s.Position, `add "ISSUER:aud": "sts.amazonaws.com"`, "tokens for any audience that the provider takes are good")
-	}
-	for _, c := range subjects {
-		for _, v := range c.Values {
-			l.subjectScope(c, v)
-		}
-	}
-}
-
-func (l *linter) subjectScope(c iam.Condition, v string) {
-	if isExact(c.Operator) || strings.Contains(strings.ToLower(c.Operator), "not") {
-		return
-	}
-	rest, ok := strings.CutPrefix(v, subjectPrefix)
-	namespace, name, both := strings.Cut(rest, ":")
-	switch {
-	case !ok && strings.Trim(v, "*?") == "", ok && !both && strings.Contains(rest, "*"):
-		l.add("any-service-account", Error, c.Position, "name the service account", "%s is any service account of the cluster", quote(v))
-	case ok && strings.ContainsAny(namespace, "*?"):
-		l.add("any-namespace", Error, c.Position, "name the namespace: whoever may create one that matches may assume the role", "%s is in more than one namespace", quote(v))
-	case ok && strings.Trim(name, "*?") == "":
-		l.add("any-of-namespace", Warning, c.Position, "name the service account, if it is one", "%s is any service account of the namespace %s", quote(v), namespace)
-	}
-}
 
 func quote(s string) string {
 	if len(s) > 100 {

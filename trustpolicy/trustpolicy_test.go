@@ -1,7 +1,6 @@
 package trustpolicy
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -70,7 +69,7 @@ func TestLint(t *testing.T) {
 		"the host's words":             {change("oidc.eks.us-east-1", "oidc.us-east-1.eks"), []string{"host-order", "host-order", "host-order"}, true, "", true},
 		"another issuer":               {change(`"`+host, `"oidc.example.com`), []string{"other-issuer", "other-issuer"}, true, "", false},
 		"aud for sub":                  {change(`:sub"`, `:AUD"`, `:aud"`, `:azp"`), []string{"subject-as-audience", "any-service-account"}, true, "", false},
-		"sub for aud":                  {change(`:aud"`, `:sub2"`, web, "sts.amazonaws.com"), []string{"subject-form", "no-audience"}, true, "", false},
+		"sub for aud":                  {change(`:aud"`, `:sub2"`, web, "sts.amazonaws.com"), []string{"audience-as-subject", "no-audience"}, true, "", false},
 		"a subject's case":             {change("system:serviceaccount", "System:ServiceAccount"), []string{"subject-case"}, true, "", true},
 		"no namespace":                 {change("serviceaccount:apps:web", "serviceaccount:web"), []string{"subject-form"}, true, "", false},
 		"sts:AssumeRole":               {change("AssumeRoleWithWebIdentity", "AssumeRole"), []string{"wrong-action"}, true, "", true},
@@ -177,7 +176,7 @@ func many(n int) []string {
 }
 
 func FuzzLint(f *testing.F) {
-	for _, text := range []string{right, strings.Replace(right, "web", "*", 1), `{"Statement":{"Condition":{"StringEquals":{":":[]}}}}`, "[", `{"Statement":[1,null,{"Principal":{"Federated":[":oidc-provider/https://"]},"Action":["sts:assumerole"],"Condition":{"x":{"a:sub":{}}}}]}`} {
+	for _, text := range []string{right, strings.Replace(right, "web", "*", 1), `{"Statement":{"Condition":{"StringEquals":{":":[]}}}}`, "[", strings.Replace(right, "StringEquals", "ForAllValues:StringEquals", 1), strings.Replace(right, `"`+host, `"https://`+host, 2), strings.Replace(right, host, "oidc.us-east-1.eks.amazonaws.com/id/ABC", 3), strings.Replace(right, "AssumeRoleWithWebIdentity", "AssumeRole", 1), strings.Replace(right, ":sub", ":aud2", 1), `{"Statement":[1,null,{"Principal":{"Federated":[":oidc-provider/https://"]},"Action":["sts:assumerole"],"Condition":{"x":{"a:sub":{}}}}]}`} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -187,8 +186,23 @@ func FuzzLint(f *testing.F) {
 			}
 		}
 		corrected := Correct([]byte(text))
-		if json.Valid([]byte(text)) && !json.Valid(corrected) {
-			t.Fatalf("%q became %q", text, corrected)
+		before, err := iam.Parse([]byte(text), iam.TrustPolicy)
+		if err != nil {
+			if string(corrected) != text {
+				t.Fatalf("%q is no policy, and became %q", text, corrected)
+			}
+			return
+		}
+		after, err := iam.Parse(corrected, iam.TrustPolicy)
+		if err != nil {
+			t.Fatalf("%q became %q: %v", text, corrected, err)
+		}
+		for i := range after.Statements {
+			for _, p := range providers(&after.Statements[i]) {
+				if admitsStranger(after, p) && !admitsStranger(before, p) {
+					t.Fatalf("%q became %q, which lets in strangers", text, corrected)
+				}
+			}
 		}
 		if again := Correct(corrected); string(again) != string(corrected) {
 			t.Fatalf("%q once more is %q", corrected, again)

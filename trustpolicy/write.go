@@ -42,7 +42,7 @@ func Write(w Wanted) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n := len(strings.Join(strings.Fields(string(text)), "")); n > maxQuota {
+	if n := sizeOf(text); n > maxQuota {
 		return nil, fmt.Errorf("the policy would have %d characters, and IAM takes %d at most", n, maxQuota)
 	}
 	return text, nil
