@@ -146,6 +146,21 @@ func TestWrite(t *testing.T) {
 			}
 		}
 	}
+	w.AllowWildcards = true
+	if again, err := Write(w); err != nil || string(again) != string(text) {
+		t.Errorf("wildcards allowed, and none there: %v\n%s", err, again)
+	}
+	wild := w
+	wild.ServiceAccounts = []string{"apps/w*", "jobs/nightly"}
+	if text, err = Write(wild); err != nil || len(Lint(text)) > 0 {
+		t.Errorf("%v %v\n%s", err, Lint(text), text)
+	}
+	for sa, want := range map[string]bool{"apps:web": true, "apps:w": true, "jobs:nightly": true, "apps:api": false, "jobs:web": false, "other:web": false} {
+		if got := admits(t, text, host, subjectPrefix+sa, "sts.amazonaws.com"); got != want || admits(t, text, host, subjectPrefix+sa, "other") {
+			t.Errorf("%s: %v", sa, got)
+		}
+	}
+	w.AllowWildcards = false
 	for want, change := range map[string]func(*Wanted){
 		`AWS has no partition "x"`:               func(w *Wanted) { w.Partition = "x" },
 		`"1" is not an account id`:               func(w *Wanted) { w.AccountID = "1" },
@@ -156,6 +171,7 @@ func TestWrite(t *testing.T) {
 		"without a slash at its end":             func(w *Wanted) { w.Issuers = []string{"https://x/"} },
 		"is there twice":                         func(w *Wanted) { w.Issuers = []string{"https://x", "https://x"} },
 		`"apps" is not NAMESPACE/NAME`:           func(w *Wanted) { w.ServiceAccounts = []string{"apps"} },
+		"is any service account of the cluster":  func(w *Wanted) { w.ServiceAccounts, w.AllowWildcards = []string{"*/*"}, true },
 		`"apps/*" is not NAMESPACE/NAME`:         func(w *Wanted) { w.ServiceAccounts = []string{"apps/*"} },
 		"characters, and IAM takes 4096 at most": func(w *Wanted) { w.ServiceAccounts = many(120) },
 	} {

@@ -16,6 +16,9 @@ type Wanted struct {
 	Issuers              []string // https URLs, one for each cluster
 	ServiceAccounts      []string // NAMESPACE/NAME
 	Audience             string
+	// AllowWildcards takes * and ? in names. All subjects stand under StringLike then
+	// if one has a wildcard, because the conditions of a statement hold together.
+	AllowWildcards bool
 }
 
 // Write writes it: one statement for each issuer, with a list of subjects. Errors say
@@ -28,14 +31,23 @@ func Write(w Wanted) ([]byte, error) {
 	for i, sa := range w.ServiceAccounts {
 		subjects[i] = subjectPrefix + strings.Replace(sa, "/", ":", 1)
 	}
+	subjectOperator := "StringEquals"
+	if slices.ContainsFunc(subjects, hasWildcard) {
+		subjectOperator = "StringLike"
+	}
 	var statements []any
 	for _, issuer := range w.Issuers {
 		host := strings.TrimPrefix(issuer, "https://")
+		condition := map[string]map[string]any{"StringEquals": {host + ":aud": w.Audience}}
+		if condition[subjectOperator] == nil {
+			condition[subjectOperator] = map[string]any{}
+		}
+		condition[subjectOperator][host+":sub"] = oneOrAll(subjects)
 		statements = append(statements, inOrder{
 			"Effect":    "Allow",
 			"Principal": map[string]string{"Federated": "arn:" + w.Partition + ":iam::" + w.AccountID + providerMarker + host},
 			"Action":    "sts:AssumeRoleWithWebIdentity",
-			"Condition": map[string]any{"StringEquals": map[string]any{host + ":sub": oneOrAll(subjects), host + ":aud": w.Audience}},
+			"Condition": condition,
 		})
 	}
 	text, err := marshal(inOrder{"Version": iam.Version2012, "Statement": statements})
@@ -80,8 +92,13 @@ func (w Wanted) check() error {
 	}
 	for _, sa := range w.ServiceAccounts {
 		namespace, name, ok := strings.Cut(sa, "/")
-		if !ok || !isName(namespace) || !isName(name) {
+		switch {
+		case hasWildcard(sa) && !w.AllowWildcards:
+			return fmt.Errorf("%s is not NAMESPACE/NAME: wildcards are not allowed", quote(sa))
+		case !ok || !isName(fill(namespace)) || !isName(fill(name)):
 			return fmt.Errorf("%s is not NAMESPACE/NAME", quote(sa))
+		case reach(subjectPrefix+namespace+":"+name) == "any-service-account":
+			return fmt.Errorf("%s is any service account of the cluster", quote(sa))
 		}
 	}
 	return nil

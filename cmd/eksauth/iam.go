@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"path/filepath"
 
@@ -10,6 +9,7 @@ import (
 
 	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/awsauth"
+	"github.com/eksauth/eksauth/iam"
 	"github.com/eksauth/eksauth/internal/cli"
 	"github.com/eksauth/eksauth/trustpolicy"
 )
@@ -39,7 +39,9 @@ what keeps out whom it means (a wildcard under StringEquals, https:// or an ARN 
 condition key, aud for sub, …), and what lets in whom nobody meant. The exit code is 1
 for an error, with --strict for a warning too.
 
---fix prints the policy without what can be mended mechanically, --diff the difference.`,
+--fix prints the policy without what can be mended mechanically, --diff the difference.
+The exit code is then 1 if errors are left. A statement whose mistake is all that keeps
+strangers out is not mended: only you know who was meant.`,
 		Example: `  aws iam get-role --role-name web --query Role.AssumeRolePolicyDocument | eksauth iam lint -
   eksauth iam lint --fix trust.json > mended.json`,
 		Args: cobra.ExactArgs(1),
@@ -48,7 +50,6 @@ for an error, with --strict for a warning too.
 	cmd.Flags().BoolVar(&f.strict, "strict", false, "fail on warnings too")
 	cmd.Flags().BoolVar(&f.fix, "fix", false, "print the corrected policy")
 	cmd.Flags().BoolVar(&f.diff, "diff", false, "print the difference to the corrected policy")
-	cmd.MarkFlagsMutuallyExclusive("fix", "diff")
 	addOutput(cmd, &f.output, "text", "json", "github", "sarif")
 	return cmd
 }
@@ -59,12 +60,7 @@ func (p *program) iamLint(path string, f *iamLintFlags) error {
 		return err
 	}
 	if f.fix || f.diff {
-		corrected := trustpolicy.Correct(doc)
-		if f.diff {
-			corrected = diff.Diff(path, doc, path, corrected)
-		}
-		_, err := p.Out.Write(corrected)
-		return err
+		return p.iamMend(path, doc, f)
 	}
 	all := findings{what: "trust-policy", Source: path, Findings: []finding{}}
 	for _, rule := range trustpolicy.Rules() {
@@ -75,26 +71,54 @@ func (p *program) iamLint(path string, f *iamLintFlags) error {
 	} else {
 		all.File = filepath.ToSlash(path)
 	}
-	failed := false
-	for _, found := range trustpolicy.Lint(doc) {
+	found := trustpolicy.Lint(doc)
+	for _, found := range found {
 		all.Findings = append(all.Findings, finding{
 			listedFault: listedFault{Severity: string(found.Severity), Rule: awsauth.Rule(found.Rule), Message: found.Message, Hint: found.Hint},
-			FileLine:    found.Position.Line,
+			FileLine:    found.Position.Line, FileColumn: found.Position.Column,
 		})
-		failed = failed || f.strict || found.Severity == trustpolicy.Error
 	}
 	if err := p.writeFindings(all, f.output.value); err != nil {
 		return err
 	}
-	if failed {
+	if f.failures(found) > 0 {
 		return &cli.ExitError{Code: cli.ExitFailed}
 	}
 	return nil
 }
 
+// failures are how many findings make the command fail.
+func (f *iamLintFlags) failures(found []trustpolicy.Finding) int {
+	n := 0
+	for _, one := range found {
+		if f.strict || one.Severity == trustpolicy.Error {
+			n++
+		}
+	}
+	return n
+}
+
+// iamMend prints the corrected policy, or what it changes.
+func (p *program) iamMend(path string, doc []byte, f *iamLintFlags) error {
+	if _, err := iam.Parse(doc, iam.TrustPolicy); err != nil {
+		return cli.Hint(fmt.Errorf("%s: %w", path, err), "what IAM would not take cannot be mended; nothing was printed")
+	}
+	corrected := trustpolicy.Correct(doc)
+	left := f.failures(trustpolicy.Lint(corrected))
+	text := corrected
+	if f.diff {
+		text = diff.Diff(path, doc, path, corrected)
+	}
+	if _, err := p.Out.Write(text); err != nil || left == 0 {
+		return err
+	}
+	return cli.Hint(fmt.Errorf("left that cannot be mended mechanically: %d", left), "eksauth iam lint says of the printed policy what they are")
+}
+
 type trustPolicyFlags struct {
 	wanted  trustpolicy.Wanted
 	roleARN string
+	output  output
 }
 
 func (p *program) newIAMTrustPolicy() *cobra.Command {
@@ -103,7 +127,10 @@ func (p *program) newIAMTrustPolicy() *cobra.Command {
 		Use:   "trust-policy --issuer URL... --serviceaccount NAMESPACE/NAME... --account ID",
 		Short: "Print a trust policy for service accounts of one or more clusters",
 		Long: `Print a trust policy that lets in these service accounts of these clusters, with
-this audience, and nobody else. Each issuer needs an OIDC provider in the account.`,
+this audience, and nobody else. Each issuer needs an OIDC provider in the account.
+
+With --allow-wildcards a name may have * and ? in it. What is doubtful about the policy
+then, or too long for an account whose quota was not raised, is said on stderr.`,
 		Example: `  eksauth iam trust-policy --account 111122223333 --issuer https://oidc.example.com/dev --serviceaccount apps/web
   aws eks describe-cluster --name dev --query cluster.identity.oidc.issuer    # the issuer of a cluster in EKS`,
 		Args: cobra.NoArgs,
@@ -116,7 +143,10 @@ this audience, and nobody else. Each issuer needs an OIDC provider in the accoun
 	flags.StringVar(&w.Partition, "partition", "aws", "AWS `partition` of the account")
 	flags.StringVar(&f.roleARN, "role-arn", "", "`ARN` of the role, in place of --account and --partition")
 	flags.StringVar(&w.Audience, "audience", "sts.amazonaws.com", "`audience` of the tokens")
+	flags.BoolVar(&w.AllowWildcards, "allow-wildcards", false, "take * and ? in names of service accounts")
+	addOutput(cmd, &f.output, "json")
 	cmd.MarkFlagsMutuallyExclusive("account", "role-arn")
+	cmd.MarkFlagsMutuallyExclusive("partition", "role-arn")
 	return cmd
 }
 
@@ -132,6 +162,9 @@ func (p *program) writeTrustPolicy(f *trustPolicyFlags) error {
 	if err != nil {
 		return cli.Hint(cli.Usage("%w", err), "eksauth iam trust-policy --help; for more than fit into one policy, use more than one role")
 	}
-	_, err = fmt.Fprint(p.Out, string(bytes.TrimSpace(text))+"\n")
+	for _, found := range trustpolicy.Lint(text) {
+		fmt.Fprintf(p.Err, "eksauth: %s: %s\n  hint: %s\n", found.Severity, found.Message, found.Hint)
+	}
+	_, err = p.Out.Write(text)
 	return err
 }

@@ -58,7 +58,8 @@ type findings struct {
 
 type finding struct {
 	listedFault
-	FileLine int `json:"fileLine,omitempty"` // Line counts within the text of the key
+	FileLine   int `json:"fileLine,omitempty"`   // Line counts within the text of the key
+	FileColumn int `json:"fileColumn,omitempty"` // in bytes, from 1; 0 if it is not known
 }
 
 func (p *program) mapLint(ctx context.Context, source *mapSource, against, format string, strict bool) error {
@@ -72,7 +73,7 @@ func (p *program) mapLint(ctx context.Context, source *mapSource, against, forma
 	}
 	failed := false
 	for _, f := range newListing(all.Source, awsauth.ParseConfigMap(data)).Faults {
-		all.Findings = append(all.Findings, finding{f, lineOf(f.Key, f.Line)})
+		all.Findings = append(all.Findings, finding{listedFault: f, FileLine: lineOf(f.Key, f.Line)})
 		failed = failed || strict || f.Severity == awsauth.Error.String()
 	}
 	if against != "" {
@@ -138,6 +139,9 @@ func (p *program) printFindings(all findings) error {
 		if f.FileLine > 0 {
 			where += fmt.Sprintf(":%d", f.FileLine)
 		}
+		if f.FileColumn > 0 {
+			where += fmt.Sprintf(":%d", f.FileColumn)
+		}
 		fmt.Fprintf(p.Out, "%s %s: %s\n", f.mark(style), where, printable(f.String()))
 		f.printHint(p.Out, style)
 	}
@@ -159,6 +163,9 @@ func (p *program) printAnnotations(all findings) error {
 		}
 		if f.FileLine > 0 {
 			place += fmt.Sprintf("line=%d,", f.FileLine)
+		}
+		if f.FileColumn > 0 {
+			place += fmt.Sprintf("col=%d,", f.FileColumn)
 		}
 		if _, err := fmt.Fprintf(p.Out, "::%s %stitle=%s::%s\n", f.Severity, place, property.Replace(strings.TrimSpace(all.what+" "+f.Key)), data.Replace(f.advice())); err != nil {
 			return err

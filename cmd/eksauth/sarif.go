@@ -45,7 +45,8 @@ type (
 		} `json:"physicalLocation"`
 	}
 	sarifRegion struct {
-		StartLine int `json:"startLine"`
+		StartLine   int `json:"startLine"`
+		StartColumn int `json:"startColumn,omitempty"`
 	}
 )
 
@@ -72,7 +73,7 @@ func newSARIF(all findings) sarif {
 			var at sarifLocation
 			at.Physical.Artifact.URI = all.File
 			if f.FileLine > 0 {
-				at.Physical.Region = &sarifRegion{f.FileLine}
+				at.Physical.Region = &sarifRegion{f.FileLine, f.FileColumn}
 			}
 			result.Locations = []sarifLocation{at}
 		}
