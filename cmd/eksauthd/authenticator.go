@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/eksauth/eksauth/awsauth"
 	"github.com/eksauth/eksauth/internal/cli"
@@ -35,6 +34,7 @@ type authenticatorFlags struct {
 
 	accessEntriesEvery time.Duration
 	grace              time.Duration
+	shutdown           shutdown
 }
 
 func (p *program) newAuthenticator() *cobra.Command {
@@ -76,6 +76,7 @@ have been read. The log goes to standard error.`,
 	// aws-iam-authenticator listens on every interface here. Nothing but the
 	// kubelet of the same machine needs it, and it asks nobody who they are.
 	flags.StringVar(&f.healthAddress, "health-address", "127.0.0.1:21363", "`address` for /healthz, /readyz and /metrics without TLS; \"\" for none")
+	f.shutdown.addFlag(flags)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := f.load(cmd.Flags(), p.Getenv); err != nil {
 			return err
@@ -119,6 +120,7 @@ type authenticator struct {
 	events  atomic.Pointer[mappingEvents] // nil without a cluster to write them to
 	cert    certificate
 	metrics *metrics
+	limits  *serving.Limits
 	names   *nodenames.Names
 	url     string // where kube-apiserver finds it
 }
@@ -160,20 +162,24 @@ func (p *program) authenticator(ctx context.Context, f *authenticatorFlags) erro
 
 // run ends when ctx does, or with the first part that fails.
 func (a *authenticator) run(ctx context.Context, listener, health net.Listener, out io.Writer) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		return serving.Server{Handler: a.handler(), TLS: a.cert.TLS(), Log: a.log}.Serve(ctx, listener)
-	})
+	end := &a.flags.shutdown
+	end.watch(ctx)
+	servers := []func(context.Context) error{func(ctx context.Context) error {
+		return serving.Server{Handler: a.handler(), TLS: a.cert.TLS(), Log: a.log, Limits: a.limits, Delay: end.delay}.Serve(ctx, listener)
+	}}
 	if health != nil {
-		group.Go(func() error { return serving.Server{Handler: a.healthHandler(), Log: a.log}.Serve(ctx, health) })
+		servers = append(servers, func(ctx context.Context) error {
+			return serving.Server{Handler: a.healthHandler(), Log: a.log, Delay: end.delay}.Serve(ctx, health)
+		})
 	}
-	group.Go(func() error { return a.cert.Run(ctx) })
+	work := []func(context.Context) error{
+		a.cert.Run, a.sources.Run,
+		func(ctx context.Context) error { return a.announce(ctx, out) },
+	}
 	if a.cert.keeper != nil {
-		group.Go(func() error { return a.cert.keeper.Run(ctx) })
+		work = append(work, a.cert.keeper.Run)
 	}
-	group.Go(func() error { return a.sources.Run(ctx) })
-	group.Go(func() error { return a.announce(ctx, out) })
-	err := group.Wait()
+	err := serving.Together(ctx, servers, work)
 	if err == nil {
 		a.log.Info("stopped")
 	}
@@ -200,6 +206,8 @@ func (p *program) prepare(f *authenticatorFlags) (*authenticator, error) {
 		}
 	}
 	a.metrics = newMetrics(a.live, a.cert.NotAfter)
+	a.limits = newLimits(tokenReviewBody)
+	addLimits(a.metrics.registry, a.limits)
 	a.names = newNodeNames(f.Server, a.metrics)
 	return a, nil
 }
@@ -244,20 +252,20 @@ func (a *authenticator) handler() http.Handler {
 		a.log.Warn("asking this STS, whatever host a token names", "url", f.sts.Redacted())
 	}
 	mux := http.NewServeMux()
-	addHealth(mux, a.live, a.metrics)
-	mux.Handle(authenticatePath, tokenreview.New(tokenreview.Config{
+	a.addHealth(mux)
+	mux.Handle(authenticatePath, a.limits.Handler(tokenreview.New(tokenreview.Config{
 		Verifier: &token.Verifier{
 			ClusterID: f.ClusterID, Partition: f.Server.Partition, Endpoint: f.sts,
 			Client: &http.Client{Transport: countedTransport{token.NewTransport(), a.metrics}},
 		},
 		Mappings: a.live, Names: a.names, Audiences: f.apiAudiences, ScrubbedAccounts: f.Server.ScrubbedAccounts,
 		Log: a.log.With("cluster", f.ClusterID), Observer: a.metrics,
-	}))
+	})))
 	return mux
 }
 
 func (a *authenticator) healthHandler() http.Handler {
 	mux := http.NewServeMux()
-	addHealth(mux, a.live, a.metrics)
+	a.addHealth(mux)
 	return mux
 }

@@ -12,11 +12,15 @@ import (
 
 // addHealth adds /healthz, which answers while the program can answer at all,
 // /readyz, which waits until every source of mappings has been read and was good
-// once, and /metrics.
-func addHealth(mux *http.ServeMux, live *awsauth.Live, m *metrics) {
+// once, and ends with the beginning of the program's end, and /metrics.
+func (a *authenticator) addHealth(mux *http.ServeMux) {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { writeReady(w, live) })
-	mux.Handle("GET /metrics", m.handler())
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if !a.flags.shutdown.refuse(w) {
+			writeReady(w, a.live)
+		}
+	})
+	mux.Handle("GET /metrics", a.metrics.handler())
 }
 
 // neverGood reports whether a source cannot be read, and could not be since the

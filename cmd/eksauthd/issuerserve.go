@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/eksauth/eksauth/internal/cli"
 	"github.com/eksauth/eksauth/internal/serving"
@@ -31,6 +30,7 @@ type issuerServeFlags struct {
 	listen          string
 	tlsCert, tlsKey string
 	logFormat       logFormat
+	shutdown        shutdown
 }
 
 func (p *program) newIssuerServe() *cobra.Command {
@@ -53,6 +53,7 @@ log goes to standard error.`,
 	flags.StringVar(&f.tlsCert, "tls-cert", "", "`file` with a serving certificate and its chain (default: one of an authority that is kept in the folder, which nobody trusts yet)")
 	flags.StringVar(&f.tlsKey, "tls-key", "", "`file` with its private key")
 	flags.VarP(&f.logFormat, "log-format", "l", "of the log on standard error: text or json")
+	f.shutdown.addFlag(flags)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if (f.tlsCert == "") != (f.tlsKey == "") {
 			return cli.Usage("--tls-cert and --tls-key go together")
@@ -83,22 +84,22 @@ func (p *program) issuerServe(ctx context.Context, f *issuerServeFlags) error {
 		return cli.Hint(fmt.Errorf("--listen: %w", err), "give a free address, such as --listen :8443")
 	}
 	defer listener.Close()
-	keys := &issuerFollower{ring: ring, publisher: publisher, log: log}
+	keys := &issuerFollower{ring: ring, publisher: publisher, shutdown: &f.shutdown, log: log}
 	keys.current.Store(&state)
 	log.Info("serving", "issuer", state.Issuer, "address", listener.Addr().String(), "keys", len(state.Keys), "version", cli.Version())
 	if _, err := fmt.Fprintf(p.Out, "serving https://%s%s\nready\n", listener.Addr(), publisher.Path()); err != nil {
 		return err
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		return serving.Server{Handler: keys.handler(), TLS: certs.TLS(), Log: log}.Serve(ctx, listener)
-	})
-	group.Go(func() error { return certs.Run(ctx) })
-	group.Go(func() error { return keys.run(ctx) })
-	if keeper != nil {
-		group.Go(func() error { return keeper.Run(ctx) })
+	f.shutdown.watch(ctx)
+	limits := newLimits(0) // it reads no bodies
+	serve := func(ctx context.Context) error {
+		return serving.Server{Handler: limits.Handler(keys.handler()), TLS: certs.TLS(), Log: log, Limits: limits, Delay: f.shutdown.delay}.Serve(ctx, listener)
 	}
-	if err = group.Wait(); err == nil {
+	work := []func(context.Context) error{certs.Run, keys.run}
+	if keeper != nil {
+		work = append(work, keeper.Run)
+	}
+	if err = serving.Together(ctx, []func(context.Context) error{serve}, work); err == nil {
 		log.Info("stopped")
 	}
 	return err
@@ -142,6 +143,7 @@ func thumbprint(certPEM []byte) string {
 type issuerFollower struct {
 	ring      *oidc.Keyring
 	publisher *oidc.Publisher
+	shutdown  *shutdown
 	log       *slog.Logger
 	current   atomic.Pointer[oidc.State]
 	failure   atomic.Pointer[string] // of the last look; nil if all was well
@@ -204,6 +206,9 @@ func (k *issuerFollower) health(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+		return
+	}
+	if r.URL.Path == "/readyz" && k.shutdown.refuse(w) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

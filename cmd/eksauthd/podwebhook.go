@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
 
 	"github.com/eksauth/eksauth/guard"
@@ -35,6 +34,7 @@ type podWebhook struct {
 	cert       *serving.Certificates
 	rotator    *kube.Rotator // nil if the certificate was given
 	metrics    *webhookMetrics
+	limits     *serving.Limits
 }
 
 // webhook makes everything, then starts it.
@@ -99,6 +99,8 @@ func (p *program) preparePodWebhook(f *webhookFlags) (*podWebhook, error) {
 	}
 	w.cert = &serving.Certificates{CertFile: f.tlsCert, KeyFile: f.tlsKey, Log: w.log}
 	w.metrics = newWebhookMetrics(w.accounts, w.cert.NotAfter)
+	w.limits = newLimits(admissionBody)
+	addLimits(w.metrics.registry, w.limits)
 	w.accounts.Failed = func(error) { w.metrics.watchFails.Inc() }
 	return w, nil
 }
@@ -145,28 +147,32 @@ func (w *podWebhook) useNewCertificate() {
 
 // run ends when ctx does, or with the first part that fails.
 func (w *podWebhook) run(ctx context.Context, listener, plain net.Listener, out io.Writer) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		return serving.Server{Handler: w.handler(), TLS: w.cert.TLS(), Log: w.log}.Serve(ctx, listener)
-	})
+	end := &w.flags.shutdown
+	end.watch(ctx)
+	servers := []func(context.Context) error{func(ctx context.Context) error {
+		return serving.Server{Handler: w.handler(), TLS: w.cert.TLS(), Log: w.log, Limits: w.limits, Delay: end.delay}.Serve(ctx, listener)
+	}}
 	if plain != nil {
-		group.Go(func() error { return serving.Server{Handler: w.health(), Log: w.log}.Serve(ctx, plain) })
+		servers = append(servers, func(ctx context.Context) error {
+			return serving.Server{Handler: w.health(), Log: w.log, Delay: end.delay}.Serve(ctx, plain)
+		})
 	}
-	group.Go(func() error { return w.accounts.Run(ctx) })
-	group.Go(func() error { return w.events.Run(ctx) })
+	work := []func(context.Context) error{
+		w.accounts.Run, w.events.Run,
+		func(ctx context.Context) error { return w.announce(ctx, out) },
+	}
 	if w.fallbacks != nil {
-		group.Go(func() error { return w.fallbacks.Run(ctx) })
+		work = append(work, w.fallbacks.Run)
 	}
 	if w.identities != nil {
-		group.Go(func() error { return w.identities.Run(ctx) })
+		work = append(work, w.identities.Run)
 	}
 	if w.rotator != nil {
-		group.Go(func() error { return w.rotator.Run(ctx, w.config) })
+		work = append(work, func(ctx context.Context) error { return w.rotator.Run(ctx, w.config) })
 	} else {
-		group.Go(func() error { return w.cert.Run(ctx) })
+		work = append(work, w.cert.Run)
 	}
-	group.Go(func() error { return w.announce(ctx, out) })
-	err := group.Wait()
+	err := serving.Together(ctx, servers, work)
 	if err == nil {
 		w.log.Info("stopped")
 	}
@@ -221,9 +227,9 @@ func (w *podWebhook) handler() http.Handler {
 	}
 	mux := http.NewServeMux()
 	w.addHealth(mux)
-	mux.Handle(mutatePath, irsa.New(config))
+	mux.Handle(mutatePath, w.limits.Handler(irsa.New(config)))
 	if w.mappings != nil {
-		mux.Handle(guardPath, guard.New(guard.Config{Cluster: w.mappings, Log: w.log, Reviewed: w.metrics.Judged}))
+		mux.Handle(guardPath, w.limits.Handler(guard.New(guard.Config{Cluster: w.mappings, Log: w.log, Reviewed: w.metrics.Judged})))
 	}
 	return mux
 }
@@ -239,6 +245,9 @@ func (w *podWebhook) health() http.Handler {
 func (w *podWebhook) addHealth(mux *http.ServeMux) {
 	mux.HandleFunc("GET /healthz", func(rw http.ResponseWriter, _ *http.Request) { io.WriteString(rw, "ok") })
 	mux.HandleFunc("GET /readyz", func(rw http.ResponseWriter, _ *http.Request) {
+		if w.flags.shutdown.refuse(rw) {
+			return
+		}
 		if missing := w.waitsFor(); len(missing) > 0 {
 			http.Error(rw, "waiting for "+strings.Join(missing, ", "), http.StatusServiceUnavailable)
 			return

@@ -43,6 +43,7 @@ type webhookFlags struct {
 	identitiesFile  string
 	onLookupFailure onLookupFailure
 	gracePeriod     time.Duration
+	shutdown        shutdown
 }
 
 func (p *program) newWebhook() *cobra.Command {
@@ -105,6 +106,7 @@ func (f *webhookFlags) addServing(cmd *cobra.Command) {
 	flags.StringVar(&f.certDir, "cert-dir", "", "`directory` for the certificate that the Secret has, best in memory (default: a temporary one)")
 	flags.StringVar(&f.tlsCert, "tls-cert", "", "`file` with a serving certificate, instead of one from the Secret")
 	flags.StringVar(&f.tlsKey, "tls-key", "", "`file` with its private key")
+	f.shutdown.addFlag(flags)
 	flags.BoolVar(&f.inCluster, "in-cluster", true, "false: the certificate is in /etc/webhook/certs, unless --tls-cert and --tls-key say otherwise")
 }
 

@@ -1,7 +1,7 @@
 // Package serving is what every HTTP server of ours needs around its handler:
-// bounds on time and size, an end that lets requests finish, and certificates
+// bounds on time, size and number, an end that lets requests finish, and certificates
 // that change without a restart.
 //
 // It knows nothing of what is served. It imports the standard library,
-// internal/pki and internal/atomicfile only.
+// golang.org/x/sync, internal/pki and internal/atomicfile only.
 package serving

@@ -28,14 +28,19 @@ type Server struct {
 	Handler http.Handler
 	TLS     *tls.Config // nil: plain HTTP
 	Log     *slog.Logger
-	// Grace is how long requests may go on after the end was asked for
-	// (default 20 s).
+	// Limits, if not nil, bound its connections. Those of its requests are for
+	// the Handler to bound.
+	Limits *Limits
+	// Delay is how long it goes on as before when the end was asked for, so that
+	// whoever balances the load can notice that it is no longer ready (default 0).
+	Delay time.Duration
+	// Grace is how long requests may go on after that (default 20 s).
 	Grace time.Duration
 }
 
-// Serve serves on l, which it closes. When ctx ends it takes no more requests,
-// finishes those it has, and returns nil; or, if some did not finish within
-// Grace, cuts them off and returns an error.
+// Serve serves on l, which it closes. When ctx ends, and after Delay, it takes no
+// more requests, finishes those it has, and returns nil; or, if some did not finish
+// within Grace, cuts them off and returns an error.
 func (s Server) Serve(ctx context.Context, l net.Listener) error {
 	server := &http.Server{
 		Handler:           s.Handler,
@@ -46,6 +51,9 @@ func (s Server) Serve(ctx context.Context, l net.Listener) error {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          newErrorLog(s.Log),
+	}
+	if s.Limits != nil {
+		l = s.Limits.Listener(l)
 	}
 	ended := make(chan error, 1)
 	go func() {
@@ -59,6 +67,11 @@ func (s Server) Serve(ctx context.Context, l net.Listener) error {
 	case err := <-ended:
 		return fmt.Errorf("serve on %s: %w", l.Addr(), err)
 	case <-ctx.Done():
+	}
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve on %s: %w", l.Addr(), err)
+	case <-time.After(s.Delay):
 	}
 	grace := s.Grace
 	if grace <= 0 {
