@@ -1,40 +1,51 @@
 package kube
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/go-logr/logr"
-	"github.com/open-policy-agent/cert-controller/pkg/rotator"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
-	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
-	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/eksauth/eksauth/internal/atomicfile"
 )
 
+const (
+	rotationTimeout = 10 * time.Second // of one write to the API server
+
+	// rotationPause is between two rounds that wrote: whoever else writes the same
+	// fields, by mistake, is not fought at full speed.
+	rotationPause = time.Second
+
+	// defaultNotice leaves every API server time to read a registration.
+	defaultNotice = 24 * time.Hour
+)
+
 // Rotator makes a webhook's authority and serving certificate, keeps them in a
 // Secret that all replicas share, renews them in time, and keeps the caBundle of
-// the webhook's registration in step. The work is cert-controller's; the Secret
-// must exist, and may be empty.
+// the webhook's registrations in step. The Secret must exist, and may be empty.
+//
+// Nobody is the leader: replicas do the same work, and the API server takes the
+// change of one. An authority is in the registrations for the time of Notice before
+// it signs, and the one before it stays there until it ends, so no handshake meets
+// a certificate that the API server does not trust yet, or no longer.
 //
 // The pair that is to be served is written to Dir as soon as the Secret has it:
 // a mounted Secret would follow only after a minute or so.
 //
 // What it needs of a cluster is get, list, watch and update on Secrets in its
-// namespace, and the same on the kinds of registrations that it keeps.
+// namespace, and get, list, watch and patch on the registrations that it keeps.
 type Rotator struct {
 	Namespace, Secret string
 	Registration      string   // name of the MutatingWebhookConfiguration
@@ -44,6 +55,30 @@ type Rotator struct {
 	// Changed, if not nil, is called when the files have changed.
 	Changed func()
 	Log     *slog.Logger
+	Now     func() time.Time // default time.Now
+	Notice  time.Duration    // default a day
+
+	secrets *rest.RESTClient
+	news    chan struct{}
+	ends    atomic.Pointer[time.Time]
+	failure string // of the last round; "" if all was well
+
+	mu            sync.Mutex
+	secret        *corev1.Secret // nil while it is not known
+	registrations []*registration
+	written       []byte // the certificate in Dir
+}
+
+// registration is a webhook configuration of either kind.
+type registration struct {
+	client         *rest.RESTClient
+	resource, name string
+	webhooks       []registered // nil while it is not known
+}
+
+type registered struct {
+	name     string
+	caBundle []byte
 }
 
 // CertFile is the path of the serving certificate.
@@ -52,138 +87,272 @@ func (r *Rotator) CertFile() string { return filepath.Join(r.Dir, corev1.TLSCert
 // KeyFile is the path of its private key.
 func (r *Rotator) KeyFile() string { return filepath.Join(r.Dir, corev1.TLSPrivateKeyKey) }
 
+// AuthorityNotAfter is when the youngest authority ends; the zero time while none
+// is known.
+func (r *Rotator) AuthorityNotAfter() time.Time {
+	if end := r.ends.Load(); end != nil {
+		return *end
+	}
+	return time.Time{}
+}
+
 // Run rotates until ctx ends, and then returns nil.
 func (r *Rotator) Run(ctx context.Context, config *rest.Config) error {
-	client, err := newClient(config)
+	var err error
+	if r.secrets, err = newClient(config); err != nil {
+		return fmt.Errorf("webhook certificates: %w", err)
+	}
+	client, err := newGroupClient(config, admissionregistrationv1.SchemeGroupVersion, admissionregistrationv1.AddToScheme)
 	if err != nil {
 		return fmt.Errorf("webhook certificates: %w", err)
 	}
-	// controller-runtime has one logger for all of the process, and complains if
-	// it has none.
-	ctrllog.SetLogger(r.logger())
-	m, err := r.manager(config)
-	if err != nil {
-		return fmt.Errorf("webhook certificates: %w", err)
+	r.news = make(chan struct{}, 1)
+	if r.Now == nil {
+		r.Now = time.Now
 	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	secret := object[*corev1.Secret]{
-		client: client, resource: "secrets", kind: "Secret", example: &corev1.Secret{}, log: r.Log,
-		store: store[*corev1.Secret]{namespace: r.Namespace, name: r.Secret, found: r.write, missing: r.complain},
+	if r.Notice == 0 {
+		r.Notice = defaultNotice
 	}
-	followed := make(chan struct{})
-	go func() {
-		defer close(followed)
-		secret.run(ctx)
-	}()
-	err = m.Start(ctx)
-	stop()
-	<-followed
-	if err != nil {
-		return fmt.Errorf("webhook certificates: %w", err)
+	var watches sync.WaitGroup
+	defer watches.Wait()
+	watches.Go(func() { r.watchSecret(ctx) })
+	mutating := &registration{client: client, resource: "mutatingwebhookconfigurations", name: r.Registration}
+	r.registrations = []*registration{mutating}
+	var validating *registration
+	if r.Validating != "" {
+		validating = &registration{client: client, resource: "validatingwebhookconfigurations", name: r.Validating}
+		r.registrations = append(r.registrations, validating)
+		watches.Go(func() { r.watchValidating(ctx, validating) })
 	}
+	watches.Go(func() { r.watchMutating(ctx, mutating) })
+	r.rounds(ctx)
 	return nil
 }
 
-func (r *Rotator) manager(config *rest.Config) (manager.Manager, error) {
-	scheme := runtime.NewScheme()
-	if err := corev1.AddToScheme(scheme); err != nil {
-		return nil, err
+func (r *Rotator) watchSecret(ctx context.Context) {
+	secret := object[*corev1.Secret]{
+		client: r.secrets, resource: "secrets", kind: "Secret", example: &corev1.Secret{}, log: r.Log,
+		store: store[*corev1.Secret]{namespace: r.Namespace, name: r.Secret, found: func(s *corev1.Secret) error {
+			r.learn(func() { r.secret = s })
+			return nil
+		}, missing: func() error {
+			r.learn(func() { r.secret = nil })
+			r.Log.Error("the Secret for the webhook's certificate does not exist", "namespace", r.Namespace, "name", r.Secret,
+				"hint", "create it empty: kubectl create secret generic --namespace "+r.Namespace+" "+r.Secret)
+			return nil
+		}},
 	}
-	if err := admissionregistrationv1.AddToScheme(scheme); err != nil {
-		return nil, err
+	secret.run(ctx)
+}
+
+func (r *Rotator) watchMutating(ctx context.Context, reg *registration) {
+	o := object[*admissionregistrationv1.MutatingWebhookConfiguration]{
+		client: reg.client, resource: reg.resource, kind: "MutatingWebhookConfiguration",
+		example: &admissionregistrationv1.MutatingWebhookConfiguration{}, log: r.Log,
 	}
-	// What the rotator touches is known: no need to discover the whole API.
-	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{corev1.SchemeGroupVersion, admissionregistrationv1.SchemeGroupVersion})
-	mapper.Add(corev1.SchemeGroupVersion.WithKind("Secret"), meta.RESTScopeNamespace)
-	mapper.Add(admissionregistrationv1.SchemeGroupVersion.WithKind("MutatingWebhookConfiguration"), meta.RESTScopeRoot)
-	webhooks := []rotator.WebhookInfo{{Name: r.Registration, Type: rotator.Mutating}}
-	if r.Validating != "" {
-		mapper.Add(admissionregistrationv1.SchemeGroupVersion.WithKind("ValidatingWebhookConfiguration"), meta.RESTScopeRoot)
-		webhooks = append(webhooks, rotator.WebhookInfo{Name: r.Validating, Type: rotator.Validating})
+	o.store.name, o.store.missing = reg.name, func() error { return r.lost(reg) }
+	o.store.found = func(c *admissionregistrationv1.MutatingWebhookConfiguration) error {
+		webhooks := make([]registered, len(c.Webhooks))
+		for i, w := range c.Webhooks {
+			webhooks[i] = registered{w.Name, w.ClientConfig.CABundle}
+		}
+		r.learn(func() { reg.webhooks = webhooks })
+		return nil
 	}
-	m, err := manager.New(config, manager.Options{
-		Scheme:                  scheme,
-		MapperProvider:          func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return mapper, nil },
-		Metrics:                 server.Options{BindAddress: "0"},
-		Logger:                  r.logger(),
-		GracefulShutdownTimeout: new(time.Second),
-		// Names of controllers are unique for metrics, which nobody reads here.
-		Controller: ctrlconfig.Controller{SkipNameValidation: new(true)},
-	})
+	o.run(ctx)
+}
+
+func (r *Rotator) watchValidating(ctx context.Context, reg *registration) {
+	o := object[*admissionregistrationv1.ValidatingWebhookConfiguration]{
+		client: reg.client, resource: reg.resource, kind: "ValidatingWebhookConfiguration",
+		example: &admissionregistrationv1.ValidatingWebhookConfiguration{}, log: r.Log,
+	}
+	o.store.name, o.store.missing = reg.name, func() error { return r.lost(reg) }
+	o.store.found = func(c *admissionregistrationv1.ValidatingWebhookConfiguration) error {
+		webhooks := make([]registered, len(c.Webhooks))
+		for i, w := range c.Webhooks {
+			webhooks[i] = registered{w.Name, w.ClientConfig.CABundle}
+		}
+		r.learn(func() { reg.webhooks = webhooks })
+		return nil
+	}
+	o.run(ctx)
+}
+
+func (r *Rotator) lost(reg *registration) error {
+	r.learn(func() { reg.webhooks = nil })
+	r.Log.Warn("the webhook is not registered: nobody asks it", "resource", reg.resource, "name", reg.name)
+	return nil
+}
+
+// learn takes what a watch saw and starts a round.
+func (r *Rotator) learn(what func()) {
+	r.mu.Lock()
+	what()
+	r.mu.Unlock()
+	select {
+	case r.news <- struct{}{}:
+	default:
+	}
+}
+
+// rounds has one whenever something has changed, and now and then because time
+// goes by: the watches hand everything over again every ten minutes.
+func (r *Rotator) rounds(ctx context.Context) {
+	wait := backoff()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.news:
+		}
+		wrote, err := r.round(ctx)
+		pause := time.Duration(0)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			if text := cause(err); text != r.failure {
+				r.failure = text
+				r.Log.Error("webhook certificates: "+text, "hint", "deploy/webhook.yaml has the rights that it needs")
+			}
+			pause = wait.Step()
+			r.learn(func() {})
+		default:
+			r.failure, wait = "", backoff()
+			if wrote {
+				pause = rotationPause
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// round does what is due: the Secret first, then the registrations, then the files
+// that are served, so that whoever asks trusts what it gets.
+func (r *Rotator) round(ctx context.Context) (wrote bool, err error) {
+	r.mu.Lock()
+	secret := r.secret
+	r.mu.Unlock()
+	if secret == nil {
+		return false, nil
+	}
+	next, err := renew(secret.Data, r.Names, r.Now(), r.Notice)
+	if err != nil {
+		return false, err
+	}
+	if next.changed {
+		for _, fault := range next.faults {
+			r.Log.Warn("webhook certificates: what the Secret has is made anew", "because", fault)
+		}
+		if secret, err = r.update(ctx, secret, next.data); err != nil {
+			if apierrors.IsConflict(err) {
+				return false, nil // another replica was first, and the watch brings what it did
+			}
+			return false, err
+		}
+	}
+	end := next.authorities[len(next.authorities)-1].NotAfter()
+	r.ends.Store(&end)
+	patched, failed := r.keepRegistrations(ctx, next.authorities.PEM(r.Now()))
+	if err := r.write(secret); err != nil {
+		failed = append(failed, err)
+	}
+	return next.changed || patched, errors.Join(failed...)
+}
+
+func (r *Rotator) update(ctx context.Context, old *corev1.Secret, data map[string][]byte) (*corev1.Secret, error) {
+	ctx, cancel := context.WithTimeout(ctx, rotationTimeout)
+	defer cancel()
+	changed := old.DeepCopy()
+	changed.Data = data
+	var result corev1.Secret
+	err := r.secrets.Put().Namespace(r.Namespace).Resource("secrets").Name(r.Secret).
+		Param("fieldManager", "eksauthd").
+		Body(changed).Do(ctx).Into(&result)
 	if err != nil {
 		return nil, err
 	}
-	return m, rotator.AddRotator(m, &rotator.CertRotator{
-		SecretKey:      types.NamespacedName{Namespace: r.Namespace, Name: r.Secret},
-		CertDir:        r.Dir,
-		CAName:         "eksauthd webhook",
-		CAOrganization: "eksauth",
-		DNSName:        r.Names[0],
-		ExtraDNSNames:  r.Names[1:],
-		ControllerName: "cert-rotator for " + r.Dir, // unique in a process
-		IsReady:        make(chan struct{}),         // whoever serves knows by the files
-		Webhooks:       webhooks,
-		FieldOwner:     "eksauthd",
-	})
+	r.Log.Info("renewed the webhook's certificates", "secret", r.Namespace+"/"+r.Secret)
+	return &result, nil
 }
 
-// logger is for controller-runtime and cert-controller.
-func (r *Rotator) logger() logr.Logger { return logr.FromSlogHandler(quieter{r.Log.Handler()}) }
-
-// quieter is a handler for those who tell at length what goes right, with a stack
-// trace for what goes wrong, and call an error what they will try again at once:
-// two replicas that fill the Secret together, for example. What stays wrong shows
-// in readiness and in the metric of the certificate's end.
-type quieter struct{ slog.Handler }
-
-func (h quieter) Enabled(ctx context.Context, level slog.Level) bool {
-	return level >= slog.LevelWarn && h.Handler.Enabled(ctx, level)
-}
-
-func (h quieter) Handle(ctx context.Context, r slog.Record) error {
-	short := slog.NewRecord(r.Time, slog.LevelWarn, "webhook certificates: "+r.Message, r.PC)
-	r.Attrs(func(a slog.Attr) bool {
-		if err, ok := a.Value.Any().(error); ok {
-			a.Value = slog.StringValue(err.Error())
+func (r *Rotator) keepRegistrations(ctx context.Context, trust []byte) (patched bool, failed []error) {
+	r.mu.Lock()
+	var due []*registration
+	var patches [][]byte
+	for _, reg := range r.registrations {
+		if patch := reg.patch(trust); patch != nil {
+			due, patches = append(due, reg), append(patches, patch)
 		}
-		short.AddAttrs(a)
-		return true
-	})
-	return h.Handler.Handle(ctx, short)
+	}
+	r.mu.Unlock()
+	for i, reg := range due {
+		if err := reg.apply(ctx, patches[i]); err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		patched = true
+		r.Log.Info("the registration trusts the webhook's authorities", "resource", reg.resource, "name", reg.name)
+	}
+	return patched, failed
 }
 
-func (h quieter) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return quieter{h.Handler.WithAttrs(attrs)}
+// patch is what makes all of its webhooks trust the authorities: a JSON patch (RFC
+// 6902) that fails if they are others by now. It is nil if they do.
+func (reg *registration) patch(trust []byte) []byte {
+	type operation struct {
+		Op    string `json:"op"`
+		Path  string `json:"path"`
+		Value any    `json:"value"`
+	}
+	var operations []operation
+	for i, w := range reg.webhooks {
+		if bytes.Equal(w.caBundle, trust) {
+			continue
+		}
+		at := fmt.Sprintf("/webhooks/%d/", i)
+		operations = append(operations,
+			operation{"test", at + "name", w.name},
+			operation{"add", at + "clientConfig/caBundle", trust})
+	}
+	if operations == nil {
+		return nil
+	}
+	patch, err := json.Marshal(operations)
+	if err != nil { // no strings and bytes are without a JSON form
+		panic(err)
+	}
+	return patch
 }
-func (h quieter) WithGroup(name string) slog.Handler { return quieter{h.Handler.WithGroup(name)} }
 
-// write puts the pair where it is served from, the key first. A Secret that has
-// none yet is about to get it.
+func (reg *registration) apply(ctx context.Context, patch []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, rotationTimeout)
+	defer cancel()
+	return reg.client.Patch(types.JSONPatchType).Resource(reg.resource).Name(reg.name).
+		Param("fieldManager", "eksauthd").
+		Body(patch).Do(ctx).Error()
+}
+
+// write puts the pair where it is served from, the key first.
 func (r *Rotator) write(secret *corev1.Secret) error {
 	cert, key := secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey]
-	if len(cert) == 0 || len(key) == 0 {
+	if bytes.Equal(cert, r.written) {
 		return nil
 	}
 	if err := atomicfile.Write(r.KeyFile(), key, 0o600); err != nil {
-		return r.failed(err)
+		return err
 	}
 	if err := atomicfile.Write(r.CertFile(), cert, 0o644); err != nil {
-		return r.failed(err)
+		return err
 	}
+	r.written = cert
 	if r.Changed != nil {
 		r.Changed()
 	}
-	return nil
-}
-
-func (r *Rotator) failed(err error) error {
-	r.Log.Error("the webhook's certificate could not be written", "error", err)
-	return err
-}
-
-func (r *Rotator) complain() error {
-	r.Log.Error("the Secret for the webhook's certificate does not exist", "namespace", r.Namespace, "name", r.Secret,
-		"hint", "create it empty: kubectl create secret generic --namespace "+r.Namespace+" "+r.Secret)
 	return nil
 }

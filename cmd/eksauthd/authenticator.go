@@ -205,6 +205,9 @@ func (p *program) prepare(f *authenticatorFlags) (*authenticator, error) {
 			a.log.Error("the webhook kubeconfig could not be written", "error", err)
 		}
 	}
+	if a.cert.keeper != nil {
+		a.cert.keeper.Changed = a.cert.Changed
+	}
 	a.metrics = newMetrics(a.live, a.cert.NotAfter)
 	a.limits = newLimits(tokenReviewBody)
 	addLimits(a.metrics.registry, a.limits)

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/eksauth/eksauth/internal/serving"
@@ -20,6 +22,20 @@ func newCertificate(s *settings, log *slog.Logger) certificate {
 		c.CertFile, c.KeyFile = c.keeper.CertFile(), c.keeper.KeyFile()
 	}
 	return c
+}
+
+// Authority is what kube-apiserver must trust: the authority that is served, and
+// those that are to follow it.
+func (c certificate) Authority() []byte {
+	served := c.Certificates.Authority()
+	if c.keeper == nil {
+		return served
+	}
+	all := c.keeper.Authorities()
+	if bytes.Contains(all, served) {
+		return all
+	}
+	return slices.Concat(served, all)
 }
 
 // open reads the pair, and makes it first where it is ours and none is there.

@@ -4,8 +4,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"fmt"
 	"math/big"
 	"path/filepath"
@@ -71,38 +73,40 @@ func newCA(der []byte, key *ecdsa.PrivateKey) (*CA, error) {
 
 // LoadOrCreateCA returns the authority that is kept in dir as ca.crt and ca.key.
 // It makes one called commonName, and dir, where there is none, where a run that
-// was to make one was cut short, and where it ends within thirty days. A file
-// that is there and is not what it should be is a *FileError and left as it is:
-// whoever trusts the authority would have to be told of another.
+// was to make one was cut short, and where it ends within thirty days. A file that
+// is there and is not what it should be is a *FileError and left as it is: whoever
+// trusts the authority would have to be told of another.
 func LoadOrCreateCA(dir, commonName string, now time.Time) (*CA, error) {
-	ca, err := loadCA(dir, now)
+	ca, err := loadCA(dir, "ca")
 	if err != nil {
 		return nil, fmt.Errorf("certificate authority: %w", err)
 	}
-	if ca != nil {
+	if ca != nil && now.Before(ca.cert.NotAfter.Add(-renewBefore)) {
 		return ca, nil
 	}
-	if ca, err = NewCA(commonName, now); err != nil {
+	return createCA(dir, "ca", commonName, now)
+}
+
+func createCA(dir, name, commonName string, now time.Time) (*CA, error) {
+	ca, err := NewCA(commonName, now)
+	if err != nil {
 		return nil, err
 	}
-	if err := writePair(dir, "ca", ca.certPEM, ca.key); err != nil {
+	if err := writePair(dir, name, ca.certPEM, ca.key); err != nil {
 		return nil, fmt.Errorf("certificate authority: %w", err)
 	}
 	return ca, nil
 }
 
 // loadCA returns nil where a new authority should be made.
-func loadCA(dir string, now time.Time) (*CA, error) {
-	files := filesOf(dir, "ca")
+func loadCA(dir, name string) (*CA, error) {
+	files := filesOf(dir, name)
 	hint := fmt.Sprintf("put both files back, or delete %s and %s: a new authority will be made, and all who trust this one must be told", files.cert, files.key)
 	cert, err := readCertificate(files.cert, hint)
 	if err != nil || cert == nil {
 		// Without a certificate nobody can trust the key yet: the key is written
 		// first, so that is what a run cut short leaves.
 		return nil, err
-	}
-	if now.After(cert.NotAfter.Add(-renewBefore)) {
-		return nil, nil
 	}
 	key, err := readKey(files.key, hint)
 	if err != nil {
@@ -118,6 +122,26 @@ func loadCA(dir string, now time.Time) (*CA, error) {
 	}
 	return newCA(cert.Raw, key)
 }
+
+// ParseCA reads an authority from its certificate and its key, both PEM. Its
+// errors hold nothing of either.
+func ParseCA(certPEM, keyPEM []byte) (*CA, error) {
+	pair, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		return nil, errors.New("certificate authority: its certificate and key cannot be read or do not belong together")
+	}
+	key, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
+	if !ok || !pair.Leaf.IsCA {
+		return nil, errors.New("certificate authority: it is not one with an ECDSA key")
+	}
+	return newCA(pair.Leaf.Raw, key)
+}
+
+// KeyPEM returns the private key, in PKCS #8.
+func (ca *CA) KeyPEM() ([]byte, error) { return privateKeyPEM(ca.key) }
+
+// NotAfter is when the authority ends.
+func (ca *CA) NotAfter() time.Time { return ca.cert.NotAfter }
 
 // PEM returns the authority's certificate, which is what others need to trust it.
 func (ca *CA) PEM() []byte { return ca.certPEM }

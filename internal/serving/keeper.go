@@ -1,6 +1,7 @@
 package serving
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -8,10 +9,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/eksauth/eksauth/internal/atomicfile"
@@ -21,16 +22,18 @@ import (
 const (
 	authorityName = "eksauthd"
 
-	// renewBefore leaves a month to see that renewing does not work.
-	renewBefore = 30 * 24 * time.Hour
-	lookEvery   = 12 * time.Hour
+	lookEvery = 12 * time.Hour
+
+	// notice is how long clients are told of an authority before it signs. They
+	// are API servers, which read a webhook's kubeconfig only when they start.
+	notice = 2 * 365 * 24 * time.Hour
 )
 
 // Keeper keeps a serving certificate in a folder: cert.pem, which is followed by
 // its authority's, and key.pem, as aws-iam-authenticator calls them; and the
-// authority in ca.crt and ca.key. Clients trust the authority, so that renewing
-// the certificate goes unnoticed: kube-apiserver reads a webhook's kubeconfig
-// only when it starts.
+// authorities, in ca.crt and ca.key, two years before that one stops signing in
+// ca-2.crt and ca-2.key as well, and so on. Clients trust them all, so that
+// renewing the certificate goes unnoticed, and the change of authorities too.
 //
 // A pair that something else made, aws-iam-authenticator for example, is used
 // as it is and never replaced.
@@ -39,6 +42,10 @@ type Keeper struct {
 	Names []string // DNS names and IP addresses of the server
 	Now   func() time.Time
 	Log   *slog.Logger
+	// Changed, if not nil, is called by Run when there is another authority.
+	Changed func()
+
+	trust atomic.Pointer[pki.Authorities] // nil where the pair is not ours
 }
 
 // CertFile is the certificate's path.
@@ -55,14 +62,30 @@ func (k *Keeper) Keep() error {
 		return err
 	}
 	now := k.Now()
-	switch {
-	case leaf == nil:
-		return k.make(now)
-	case leaf.Issuer.CommonName != authorityName && now.After(leaf.NotAfter):
-		return fmt.Errorf("the certificate %s ended at %s, and it is not ours to renew: replace it, or delete it and %s to have a new one made",
-			k.CertFile(), leaf.NotAfter.Format(time.RFC3339), filepath.Base(k.KeyFile()))
-	case leaf.Issuer.CommonName == authorityName && !k.fits(leaf, now):
-		return k.make(now)
+	if leaf != nil && leaf.Issuer.CommonName != authorityName {
+		if now.After(leaf.NotAfter) {
+			return fmt.Errorf("the certificate %s ended at %s, and it is not ours to renew: replace it, or delete it and %s to have a new one made",
+				k.CertFile(), leaf.NotAfter.Format(time.RFC3339), filepath.Base(k.KeyFile()))
+		}
+		k.trust.Store(nil)
+		return nil
+	}
+	authorities, err := pki.LoadOrCreateAuthorities(k.Dir, authorityName, now, notice)
+	if err != nil {
+		return err
+	}
+	k.trust.Store(&authorities)
+	if leaf != nil && pki.Fits(leaf, k.Names, now) {
+		return nil
+	}
+	return k.make(authorities.Signing(now), now)
+}
+
+// Authorities is what clients must trust, in PEM, as of the last Keep: the
+// authorities that have not ended. It is nil where the pair is not ours.
+func (k *Keeper) Authorities() []byte {
+	if trust := k.trust.Load(); trust != nil {
+		return trust.PEM(k.Now())
 	}
 	return nil
 }
@@ -77,8 +100,12 @@ func (k *Keeper) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+			before := k.Authorities()
 			if err := k.Keep(); err != nil {
 				k.Log.Error("the serving certificate could not be renewed", "error", err)
+			}
+			if k.Changed != nil && !bytes.Equal(before, k.Authorities()) {
+				k.Changed()
 			}
 		}
 	}
@@ -106,11 +133,7 @@ func (k *Keeper) load() (*x509.Certificate, error) {
 	return nil, fmt.Errorf("certificate %s with key %s: %w; replace them, or delete both to have a new pair made", k.CertFile(), k.KeyFile(), err)
 }
 
-func (k *Keeper) make(now time.Time) error {
-	ca, err := pki.LoadOrCreateCA(k.Dir, authorityName, now)
-	if err != nil {
-		return err
-	}
+func (k *Keeper) make(ca *pki.CA, now time.Time) error {
 	leaf, err := ca.Issue(pki.Server(k.Names...), now)
 	if err != nil {
 		return err
@@ -124,22 +147,4 @@ func (k *Keeper) make(now time.Time) error {
 	}
 	k.Log.Info("made a serving certificate", "file", k.CertFile(), "names", k.Names, "not_after", leaf.TLS().Leaf.NotAfter)
 	return nil
-}
-
-// fits reports whether leaf is for all the names, and will be for some time.
-func (k *Keeper) fits(leaf *x509.Certificate, now time.Time) bool {
-	for _, name := range k.Names {
-		if leaf.VerifyHostname(hostname(name)) != nil {
-			return false
-		}
-	}
-	return !now.Before(leaf.NotBefore) && now.Before(leaf.NotAfter.Add(-renewBefore))
-}
-
-// hostname writes an IP address as VerifyHostname wants it.
-func hostname(name string) string {
-	if net.ParseIP(name) != nil {
-		return "[" + name + "]"
-	}
-	return name
 }

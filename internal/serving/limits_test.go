@@ -2,7 +2,6 @@ package serving
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -168,60 +167,6 @@ func TestServesOnForTheDelay(t *testing.T) {
 	}
 	if _, _, err := get(c, "http://"+r.addr); err == nil {
 		t.Error("it serves for ever")
-	}
-}
-
-// A certificate that changes all the time costs no request.
-func TestRotationDropsNothing(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	log, _ := newLog()
-	now := time.Now()
-	k := &Keeper{Dir: dir, Names: []string{"127.0.0.1"}, Now: func() time.Time { return now }, Log: log}
-	if err := k.Keep(); err != nil {
-		t.Fatal(err)
-	}
-	certs := &Certificates{CertFile: k.CertFile(), KeyFile: k.KeyFile(), Log: log}
-	if err := certs.Load(); err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(certs.Authority())
-	r := serve(t, Server{Handler: hello, TLS: certs.TLS()})
-	ctx, stop := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	asked := make([]int, 4)
-	for i := range asked {
-		c := client(pool) // a handshake for each request
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				if _, body, err := get(c, "https://"+r.addr); err != nil || body != "hello" {
-					t.Errorf("%q %v", body, err)
-				}
-				asked[i]++
-			}
-		})
-	}
-	serials := map[string]bool{}
-	for range 20 {
-		if err := k.make(now); err != nil {
-			t.Fatal(err)
-		}
-		if err := certs.Load(); err != nil {
-			t.Fatal(err)
-		}
-		serials[certs.current.Load().tls.Leaf.SerialNumber.String()] = true
-		time.Sleep(5 * time.Millisecond)
-	}
-	stop()
-	wg.Wait()
-	if len(serials) != 20 {
-		t.Errorf("%d certificates", len(serials))
-	}
-	for i, n := range asked {
-		if n == 0 {
-			t.Errorf("client %d asked nothing", i)
-		}
 	}
 }
 
