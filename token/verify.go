@@ -148,11 +148,13 @@ func (v *Verifier) ask(ctx context.Context, req *Request) (arn.Identity, error) 
 	}
 	resp, err := v.client().Do(httpReq)
 	if err != nil {
+		v.dropSilent(err)
 		return arn.Identity{}, v.unreached(req, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
+		v.dropSilent(err)
 		return arn.Identity{}, unavailable(err)
 	}
 	if len(body) > maxAnswer {
@@ -312,12 +314,24 @@ func (v *Verifier) client() *http.Client {
 	return &c
 }
 
+// dropSilent closes what nobody uses after a question that was not answered in
+// time: a firewall that has forgotten one connection has forgotten others, and each
+// would cost a question.
+func (v *Verifier) dropSilent(err error) {
+	if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
+		v.client().CloseIdleConnections()
+	}
+}
+
 // NewTransport is http.DefaultTransport with bounds on what an endpoint can make
-// us hold. It keeps as many connections as there may be questions at once.
+// us hold. It keeps as many connections as there may be questions at once, and
+// notices soon when nobody is at the other end any more.
 func NewTransport() *http.Transport {
+	alive := net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		DialContext:            (&net.Dialer{Timeout: 5 * time.Second, KeepAliveConfig: alive}).DialContext,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second},
 		TLSHandshakeTimeout:    5 * time.Second,
 		ResponseHeaderTimeout:  askTimeout,
 		MaxResponseHeaderBytes: 64 << 10,

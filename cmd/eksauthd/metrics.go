@@ -134,6 +134,13 @@ type countedTransport struct {
 	m *metrics
 }
 
+// CloseIdleConnections is for http.Client's method of the same name.
+func (t countedTransport) CloseIdleConnections() {
+	if c, ok := t.RoundTripper.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
 func (t countedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := t.RoundTripper.RoundTrip(r)
 	if err != nil {
