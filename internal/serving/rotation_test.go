@@ -38,7 +38,10 @@ func TestRotationDropsNothing(t *testing.T) {
 		trust.Store(pool)
 	}
 	apiServerStarts()
+	var handshake sync.RWMutex // in which no month may go by
 	ask := func() {
+		handshake.RLock()
+		defer handshake.RUnlock()
 		c := &http.Client{Transport: &http.Transport{
 			TLSClientConfig:   &tls.Config{RootCAs: trust.Load(), Time: now},
 			DisableKeepAlives: true, // a handshake for each request
@@ -61,7 +64,9 @@ func TestRotationDropsNothing(t *testing.T) {
 	serials, authorities := map[string]bool{}, map[string]bool{}
 	started := start
 	for at := start; at.Before(start.AddDate(30, 0, 0)); at = at.Add(20 * day) {
+		handshake.Lock()
 		clock.Store(&at)
+		handshake.Unlock()
 		keep(t, k)
 		if err := certs.Load(); err != nil {
 			t.Fatal(err)

@@ -52,6 +52,7 @@ func (s Server) Serve(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          newErrorLog(s.Log),
 	}
+	l = resetting{l}
 	if s.Limits != nil {
 		l = s.Limits.Listener(l)
 	}
