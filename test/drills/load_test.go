@@ -105,17 +105,24 @@ func (l *load) end() time.Duration {
 	return time.Since(l.began)
 }
 
-// report prints one line for each kind.
-func (l *load) report(t *testing.T, what string, took time.Duration) {
+// report ends it and prints a line for each kind.
+func (l *load) report(t *testing.T, what string) {
+	t.Helper()
+	took := l.end()
 	t.Logf("%s (%s)\n  sign-ins   %s\n  admissions %s", what, took.Round(100*time.Millisecond), &l.signIns, &l.admissions)
+}
+
+// person is a client of its own, with its own connections.
+func (r *rig) person() *http.Client {
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: r.trust}, ForceAttemptHTTP2: true}}
 }
 
 // signInAgainAndAgain uses each token a few times, as kubectl does.
 func (r *rig) signInAgainAndAgain(ctx context.Context, t *testing.T, l *load, worker int) {
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: r.trust}, ForceAttemptHTTP2: true}}
+	client := r.person()
 	defer client.CloseIdleConnections()
 	for n := worker; ctx.Err() == nil; n++ {
-		u := r.users[n%len(r.users)]
+		u := r.users[n%lateUser]
 		raw, _, err := token.New(u.credentials, token.Options{ClusterID: clusterID, Region: "us-east-1", Time: time.Now()})
 		if err != nil {
 			t.Error(err)

@@ -18,19 +18,40 @@ import (
 type replica struct {
 	name string
 	args []string
-	env  []string
 	log  string
 
 	process *child.Process
 	address string // host:port where it serves
 }
 
-// newReplica starts one. It ends with the test.
+// environment makes client-go find out sooner that a connection is dead.
+var environment = []string{"HTTP2_READ_IDLE_TIMEOUT_SECONDS=1", "HTTP2_PING_TIMEOUT_SECONDS=1"}
+
+// group is the replicas behind one balancer.
+type group struct {
+	replicas []*replica
+	balancer *balancer
+}
+
+// lead leads to the replicas as they are now.
+func (g *group) lead() { g.balancer.set(g.replicas[0].address, g.replicas[1].address) }
+
+// eachReplica does something to all four in turn.
+func (r *rig) eachReplica(do func(i int, g *group)) {
+	for _, g := range []*group{{r.authenticators, r.signIn}, {r.mutants, r.admission}} {
+		for i := range g.replicas {
+			time.Sleep(pause())
+			do(i, g)
+		}
+	}
+	time.Sleep(pause())
+}
+
+// newReplica starts one. Those that run at the end are stopped then.
 func (r *rig) newReplica(t *testing.T, name string, args ...string) *replica {
 	t.Helper()
 	p := &replica{name: name, args: args, log: filepath.Join(r.dir, "logs", name+".log")}
 	p.start(t)
-	t.Cleanup(func() { p.stop(t) })
 	return p
 }
 
@@ -38,7 +59,7 @@ func (r *rig) newReplica(t *testing.T, name string, args ...string) *replica {
 func (p *replica) start(t *testing.T) {
 	t.Helper()
 	var err error
-	p.process, err = child.Start(child.Command{Name: p.name, Path: filepath.Join(built, "eksauthd"), Args: p.args, Log: p.log, Env: append([]string{"HOME=" + built}, p.env...)})
+	p.process, err = child.Start(child.Command{Name: p.name, Path: filepath.Join(built, "eksauthd"), Args: p.args, Log: p.log, Env: environment})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,13 +161,12 @@ func (a again) kill(t *testing.T) {
 	eventually(t, a.command.Name+" is gone", func() bool { return syscall.Kill(a.pid, 0) != nil })
 }
 
-// start brings it back until the test ends.
-func (a *again) start(t *testing.T) {
+// startAgain brings it back until all drills have ended.
+func (r *rig) startAgain(t *testing.T, a again) {
 	t.Helper()
 	p, err := child.Start(a.command)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.pid = p.PID()
-	t.Cleanup(func() { p.Stop(context.Background(), 20*time.Second) })
+	r.t.Cleanup(func() { p.Stop(context.Background(), 20*time.Second) })
 }

@@ -3,7 +3,6 @@ package drills
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"log/slog"
@@ -13,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -34,6 +34,9 @@ const (
 	account   = "111122223333"
 	roleARN   = "arn:aws:iam::" + account + ":role/awesome.app"
 	people    = 40
+
+	// shutdownDelay is how long a load balancer may take to notice.
+	shutdownDelay = 2 * time.Second
 
 	// stsTakes is how long STS takes, so that something is always under way.
 	stsTakes = 10 * time.Millisecond
@@ -111,6 +114,7 @@ func mapUsers(users []user) string {
 
 // rig is a cluster with two replicas of everything of ours.
 type rig struct {
+	t        *testing.T // of all drills
 	dir      string
 	binaries controlplane.Binaries
 	plane    *controlplane.ControlPlane
@@ -119,7 +123,7 @@ type rig struct {
 	trust    *x509.CertPool
 	users    []user
 	sts      *httptest.Server
-	stsAsked atomic.Int64
+	stsAway  atomic.Bool
 
 	signIn, admission       *balancer // what kube-apiserver is told
 	authenticators, mutants []*replica
@@ -130,10 +134,15 @@ func newRig(t *testing.T) *rig {
 	t.Helper()
 	binaries, err := controlplane.FindBinaries(controlplane.BinaryDirs(os.Getenv, "../../bin/eksauth")...)
 	require.Found(t, "controlplane", err)
-	r := &rig{dir: t.TempDir(), binaries: binaries, users: newUsers()}
+	r := &rig{t: t, dir: t.TempDir(), binaries: binaries, users: newUsers()}
 	r.startSTS(t)
 	r.signIn, r.admission, r.toAPI = newBalancer(t), newBalancer(t), newBalancer(t)
 	r.startControlPlane(t)
+	t.Cleanup(func() {
+		for _, p := range slices.Concat(r.authenticators, r.mutants) {
+			p.stop(t)
+		}
+	})
 	r.startAuthenticators(t)
 	r.startWebhooks(t)
 	return r
@@ -147,7 +156,9 @@ func (r *rig) startSTS(t *testing.T) {
 	}
 	handler := &sts.Handler{Auth: &sts.Authenticator{Directory: directory(r.users), Sessions: sealer, Now: time.Now}, Log: slog.New(slog.DiscardHandler)}
 	r.sts = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		r.stsAsked.Add(1)
+		if r.stsAway.Load() {
+			panic(http.ErrAbortHandler)
+		}
 		time.Sleep(stsTakes)
 		handler.ServeHTTP(w, req)
 	}))
@@ -197,8 +208,7 @@ func (r *rig) startAuthenticators(t *testing.T) {
 	for i := range 2 {
 		p := r.newReplica(t, fmt.Sprintf("authenticator-%d", i), "authenticator", "-i", clusterID, "--port", "0", "--health-address", "127.0.0.1:0",
 			"--state-dir", r.path("state"), "--kubeconfig-pregenerated", "--backend-mode", "EKSConfigMap",
-			"--kubeconfig", kubeconfig, "--sts-endpoint", r.sts.URL)
-		p.env = []string{"HTTP2_READ_IDLE_TIMEOUT_SECONDS=1", "HTTP2_PING_TIMEOUT_SECONDS=1"}
+			"--kubeconfig", kubeconfig, "--sts-endpoint", r.sts.URL, "--shutdown-delay-duration", shutdownDelay.String())
 		r.authenticators = append(r.authenticators, p)
 	}
 	r.signIn.set(r.authenticators[0].address, r.authenticators[1].address)
@@ -237,7 +247,7 @@ func (r *rig) startWebhooks(t *testing.T) {
 	kubeconfig := r.kubeconfig(t, "pod-identity-webhook", []byte(token))
 	for i := range 2 {
 		r.mutants = append(r.mutants, r.newReplica(t, fmt.Sprintf("webhook-%d", i), "webhook", "--address", "127.0.0.1", "--port", "0", "--metrics-port", "0",
-			"--kubeconfig", kubeconfig, "--namespace", "eksauth", "--dns-name", "localhost", "--cert-dir", r.path(fmt.Sprintf("webhook-%d", i))))
+			"--kubeconfig", kubeconfig, "--namespace", "eksauth", "--dns-name", "localhost", "--shutdown-delay-duration", shutdownDelay.String(), "--cert-dir", r.path(fmt.Sprintf("webhook-%d", i))))
 	}
 	r.admission.set(r.mutants[0].address, r.mutants[1].address)
 	for i := range 2 {
@@ -276,7 +286,7 @@ func (r *rig) setMapUsers(t *testing.T, text string) {
 // signsInAs waits until user i is who it should be, "" for nobody.
 func (r *rig) signsInAs(t *testing.T, i int, want string) {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: r.trust}}}
+	client := r.person()
 	defer client.CloseIdleConnections()
 	eventually(t, fmt.Sprintf("user %d signs in as %q", i, want), func() bool {
 		failure := r.whoAmI(client, r.token(t, i), want)
