@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"log/slog"
 	"slices"
 	"time"
@@ -38,15 +39,22 @@ func (c certificate) Authority() []byte {
 	return slices.Concat(served, all)
 }
 
-// open reads the pair, and makes it first where it is ours and none is there.
+// open reads the pair, and makes it first where it is ours and none is there. One
+// that should be made anew and cannot be, on a full disk for example, is used while
+// it lasts.
 func (c certificate) open() error {
+	var kept error
 	if c.keeper != nil {
-		if err := c.keeper.Keep(); err != nil {
-			return err
-		}
+		kept = c.keeper.Keep()
 	}
 	if err := c.Load(); err != nil {
-		return err
+		return cmp.Or(kept, err)
+	}
+	if kept != nil {
+		if time.Now().After(c.NotAfter()) {
+			return kept
+		}
+		c.Log.Error("the serving certificate could not be renewed; serving the one that is there", "error", kept, "not_after", c.NotAfter())
 	}
 	if !c.HasAuthority() {
 		c.Log.Warn("the certificate's file does not end with its authority's certificate, so kube-apiserver trusts this one certificate and must be restarted when it is replaced", "file", c.CertFile)

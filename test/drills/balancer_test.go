@@ -21,6 +21,7 @@ type balancer struct {
 	backends []string
 	next     int
 	silent   chan struct{} // closed: what is open says nothing any more
+	open     map[net.Conn]bool
 }
 
 func newBalancer(t *testing.T, backends ...string) *balancer {
@@ -30,7 +31,7 @@ func newBalancer(t *testing.T, backends ...string) *balancer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	b := &balancer{Listener: l, backends: backends, silent: make(chan struct{})}
+	b := &balancer{Listener: l, backends: backends, silent: make(chan struct{}), open: map[net.Conn]bool{}}
 	go func() {
 		for {
 			conn, err := l.Accept()
@@ -61,9 +62,25 @@ func (b *balancer) forget() {
 	b.silent = make(chan struct{})
 }
 
-func (b *balancer) lead(in net.Conn) {
-	defer in.Close()
+// reset ends what is open.
+func (b *balancer) reset() {
 	b.mu.Lock()
+	defer b.mu.Unlock()
+	for conn := range b.open {
+		conn.(*net.TCPConn).SetLinger(0)
+		conn.Close()
+	}
+}
+
+func (b *balancer) lead(in net.Conn) {
+	defer func() {
+		b.mu.Lock()
+		delete(b.open, in)
+		b.mu.Unlock()
+		in.Close()
+	}()
+	b.mu.Lock()
+	b.open[in] = true
 	silent, backends := b.silent, slices.Clone(b.backends)
 	b.next++
 	first := b.next
