@@ -26,6 +26,39 @@ type cluster struct {
 	objects map[string]any
 	err     error // of everything
 	issuer  *oidc.Issuer
+	tried   *tried // of TryPod; nil for a webhook that does its work
+}
+
+// tried is how the API server admits a pod.
+type tried struct {
+	says string // a refusal
+	as   string // ... of this kind
+	role string // what it gets
+}
+
+func (c cluster) TryPod(_ context.Context, namespace string, p []byte) ([]byte, error) {
+	t := tried{role: roleARN}
+	if c.tried != nil && *c.tried != (tried{}) {
+		t = *c.tried
+	}
+	var asked pod
+	if err := json.Unmarshal(p, &asked); err != nil || asked.Metadata.Namespace != namespace {
+		return nil, fmt.Errorf("%s in %s: %w", p, namespace, err)
+	}
+	if t.as == "forbidden" {
+		return nil, fmt.Errorf("%w: %s", ErrForbidden, t.says)
+	}
+	if t.says != "" {
+		return nil, errors.New(t.says)
+	}
+	if t.role != "none" {
+		asked.Spec.Containers[0].Env = append(asked.Spec.Containers[0].Env, struct {
+			Name      string    `json:"name"`
+			Value     string    `json:"value"`
+			ValueFrom *struct{} `json:"valueFrom"`
+		}{Name: "AWS_ROLE_ARN", Value: t.role})
+	}
+	return json.Marshal(asked)
 }
 
 func (c cluster) Get(_ context.Context, resource, namespace, name string) ([]byte, error) {
@@ -123,7 +156,7 @@ func healthy(t *testing.T) (*Doctor, cluster, *account, *keys) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := cluster{issuer: issuer, objects: map[string]any{
+	c := cluster{issuer: issuer, tried: &tried{}, objects: map[string]any{
 		"serviceaccount apps/web": map[string]any{"metadata": map[string]any{"name": "web", "annotations": map[string]string{"eks.amazonaws.com/role-arn": roleARN}}},
 		"namespace /apps":         map[string]any{"metadata": map[string]any{"labels": map[string]string{"kubernetes.io/metadata.name": "apps"}}},
 		"mutatingwebhookconfigurations /pod-identity-webhook": map[string]any{
@@ -160,6 +193,29 @@ func TestHealthyServiceAccount(t *testing.T) {
 	}
 }
 
+// What cannot be tried is not guessed.
+func TestAWebhookThatCannotBeTried(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		tried  tried
+		status Status
+		says   string
+	}{
+		"no right to create pods":    {tried{says: "pods is forbidden", as: "forbidden"}, OK, "whether it answers could not be tried: forbidden: pods is forbidden"},
+		"another webhook refuses":    {tried{says: `admission webhook "policy.example.com" denied the request: no`}, Unknown, "a pod is refused for another reason"},
+		"another webhook is down":    {tried{says: `failed calling webhook "policy.example.com": connection refused`}, Unknown, "a pod is refused for another reason"},
+		"an API server that is away": {tried{says: "connection refused"}, Unknown, "a pod is refused for another reason"},
+	} {
+		d, cluster, _, _ := healthy(t)
+		*cluster.tried = c.tried
+		r := d.ServiceAccount(t.Context(), "apps", "web")
+		i := slices.IndexFunc(r.Checks, func(c Check) bool { return c.ID == "webhook" })
+		if len(r.Causes()) > 0 || i < 0 || r.Checks[i].Status != c.status || !strings.Contains(r.Checks[i].Said, c.says) {
+			t.Errorf("%s: %+v", name, r.Checks)
+		}
+	}
+}
+
 func TestServiceAccountCauses(t *testing.T) {
 	t.Parallel()
 	hook := func(c cluster) map[string]any {
@@ -187,7 +243,26 @@ func TestServiceAccountCauses(t *testing.T) {
 		"an old caBundle": {func(c cluster, _ *account, _ *keys) {
 			hook(c)["clientConfig"].(map[string]any)["caBundle"] = bundle(t, now.Add(-2*time.Hour), now.Add(-time.Hour))
 		}, "webhook", "cannot verify the webhook", "kubectl get"},
-		"no caBundle":        {func(c cluster, _ *account, _ *keys) { delete(hook(c)["clientConfig"].(map[string]any), "caBundle") }, "webhook", "cannot verify the webhook", "kubectl get"},
+		"no caBundle": {func(c cluster, _ *account, _ *keys) { delete(hook(c)["clientConfig"].(map[string]any), "caBundle") }, "webhook", "cannot verify the webhook", "kubectl get"},
+		"refused": {func(c cluster, _ *account, _ *keys) {
+			c.tried.says = `Internal error occurred: failed calling webhook "x": failed to call webhook: Post "https://hook.eks.svc:443/mutate": dial tcp 10.0.0.1:443: connect: connection refused`
+		}, "webhook", "nothing listens at the service eks/hook", "kubectl get pods,endpointslices -n eks"},
+		"another authority": {func(c cluster, _ *account, _ *keys) {
+			c.tried.says = `failed calling webhook "x": failed to call webhook: tls: failed to verify certificate: x509: certificate signed by unknown authority`
+		}, "webhook", "not of the authority in the registration's caBundle", "caBundle"},
+		"a timeout": {func(c cluster, _ *account, _ *keys) {
+			c.tried.says = `failed calling webhook "x": failed to call webhook: Post "https://hook.eks.svc:443/mutate": context deadline exceeded`
+		}, "webhook", "did not answer in time", "kubectl get pods"},
+		"something new": {func(c cluster, _ *account, _ *keys) {
+			c.tried.says = `failed calling webhook "x": failed to call webhook: the moon is full`
+		}, "webhook", "cannot be called", "kubectl get pods"},
+		"conditions": {func(c cluster, _ *account, _ *keys) {
+			c.tried.role = "none"
+			hook(c)["failurePolicy"], hook(c)["matchConditions"] = "Fail", []any{map[string]string{"name": "x"}}
+		}, "webhook", "the matchConditions of the registration leave the pod out", "matchConditions of x"},
+		"it fails open": {func(c cluster, _ *account, _ *keys) {
+			c.tried.role, hook(c)["failurePolicy"] = "none", "Ignore"
+		}, "webhook", "does not answer, and pods are admitted without it", "failing open"},
 		"nobody answers":     {func(c cluster, _ *account, _ *keys) { delete(c.objects, "endpointslices eks/hook-1") }, "webhook", "the webhook is down", "kubectl get pods -n eks"},
 		"old keys":           {func(_ cluster, _ *account, k *keys) { k.ids = []string{"old"} }, "issuer", "not those of the cluster", "curl https://issuer.example.com/dev/openid/v1/jwks"},
 		"an issuer down":     {func(_ cluster, _ *account, k *keys) { k.err = errors.New("connection refused") }, "issuer", "STS cannot read the issuer's keys", "curl"},

@@ -58,8 +58,9 @@ func (d *Doctor) Everything(ctx context.Context) Everything {
 		r.ok("service-accounts", "no service account is annotated with a role")
 		return e
 	}
-	d.examineWebhook(ctx, r, annotated[0].Metadata.Namespace, nil)
-	t := d.examineToken(ctx, r, annotated[0].Metadata.Namespace, annotated[0].Metadata.Name, irsa.ServiceAccount{})
+	first := annotated[0].Metadata
+	d.examineWebhook(ctx, r, rehearsal{namespace: first.Namespace, account: first.Name, role: irsa.FromAnnotations(d.AnnotationPrefix, first.Annotations).RoleARN})
+	t := d.examineToken(ctx, r, first.Namespace, first.Name, irsa.ServiceAccount{})
 	w := d.newWard(ctx, r, t)
 	slices.SortFunc(annotated, func(a, b serviceAccount) int {
 		return cmp.Or(cmp.Compare(a.Metadata.Namespace, b.Metadata.Namespace), cmp.Compare(a.Metadata.Name, b.Metadata.Name))

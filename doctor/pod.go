@@ -100,7 +100,7 @@ func (d *Doctor) Pod(ctx context.Context, namespace, name string) Report {
 	// A pod that has its role does not need the webhook any more.
 	mutation := irsa.Settings{AnnotationPrefix: d.AnnotationPrefix}.Mutate(seen, irsa.Grant{ServiceAccount: given})
 	if missing(mutation) {
-		d.examineWebhook(ctx, &r, namespace, p.Metadata.Labels)
+		d.examineWebhook(ctx, &r, rehearsal{namespace: namespace, account: account, labels: p.Metadata.Labels, role: given.RoleARN})
 	}
 	if given.RoleARN != "" {
 		d.examineMutation(&r, p, sa, mutation)

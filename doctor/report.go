@@ -93,6 +93,9 @@ type Cluster interface {
 	List(ctx context.Context, resource, namespace string) ([]byte, error)
 	// Token makes a token of a service account, for an audience, as a kubelet does.
 	Token(ctx context.Context, namespace, serviceAccount, audience string) (string, error)
+	// TryPod has a pod admitted that is not created (dryRun=All), and returns it as
+	// it would be.
+	TryPod(ctx context.Context, namespace string, pod []byte) ([]byte, error)
 }
 
 // IAM reads the account of the user's credentials.

@@ -59,7 +59,9 @@ func (m objectMeta) changed(annotation string) time.Time {
 func (d *Doctor) ServiceAccount(ctx context.Context, namespace, name string) Report {
 	r := Report{Subject: "serviceaccount " + namespace + "/" + name}
 	_, role, given := d.examineAccount(ctx, &r, namespace, name)
-	d.examineWebhook(ctx, &r, namespace, nil)
+	if !r.isBad("service-account") {
+		d.examineWebhook(ctx, &r, rehearsal{namespace: namespace, account: name, role: given.RoleARN})
+	}
 	t := d.examineToken(ctx, &r, namespace, name, given)
 	if role.Name != "" {
 		d.examineAWS(ctx, &r, role, t)

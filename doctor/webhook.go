@@ -29,7 +29,10 @@ type webhook struct {
 			Name      string `json:"name"`
 		} `json:"service"`
 	} `json:"clientConfig"`
-	FailurePolicy     string   `json:"failurePolicy"`
+	FailurePolicy   string `json:"failurePolicy"`
+	MatchConditions []struct {
+		Name string `json:"name"`
+	} `json:"matchConditions"`
 	NamespaceSelector selector `json:"namespaceSelector"`
 	ObjectSelector    selector `json:"objectSelector"`
 }
@@ -78,7 +81,8 @@ func (s selector) matches(labels map[string]string) bool {
 // examineWebhook looks for the pod identity webhook: whether it is registered for
 // this namespace, and for pods of these labels if they are known, and whether the API
 // server can trust and reach it.
-func (d *Doctor) examineWebhook(ctx context.Context, r *Report, namespace string, labels map[string]string) {
+func (d *Doctor) examineWebhook(ctx context.Context, r *Report, about rehearsal) {
+	namespace, labels := about.namespace, about.labels
 	hooks, err := d.webhooks(ctx)
 	switch {
 	case err != nil:
@@ -111,7 +115,7 @@ func (d *Doctor) examineWebhook(ctx context.Context, r *Report, namespace string
 			"kubectl get mutatingwebhookconfigurations -o yaml")
 		return
 	}
-	d.examineServing(ctx, r, covering[0])
+	d.examineServing(ctx, r, covering, about)
 }
 
 // webhooks are those of pod identity, by their names: EKS's, and that of
@@ -136,8 +140,10 @@ func (d *Doctor) webhooks(ctx context.Context) ([]webhook, error) {
 	return found, nil
 }
 
-// examineServing looks at what the API server needs to call the webhook.
-func (d *Doctor) examineServing(ctx context.Context, r *Report, w webhook) {
+// examineServing looks at what the API server needs to call the webhook, of which
+// there may be several that are for different pods.
+func (d *Doctor) examineServing(ctx context.Context, r *Report, covering []webhook, about rehearsal) {
+	w := covering[0]
 	if fault := d.bundleFault(w.ClientConfig.CABundle); fault != "" {
 		r.bad("webhook", "the webhook's caBundle "+fault, "the API server cannot verify the webhook: it says x509, or admits pods as they are",
 			"kubectl get mutatingwebhookconfigurations -o yaml; is whoever keeps the caBundle in step (eksauthd webhook, cert-manager) running?")
@@ -145,18 +151,18 @@ func (d *Doctor) examineServing(ctx context.Context, r *Report, w webhook) {
 	}
 	s := w.ClientConfig.Service
 	if s == nil {
-		r.ok("webhook", "the webhook is registered for it")
+		d.rehearse(ctx, r, covering, about, "the webhook is registered for it")
 		return
 	}
 	ready, err := d.endpoints(ctx, s.Namespace, s.Name)
 	switch {
 	case err != nil && !errors.Is(err, ErrNotFound):
-		r.unknown("webhook", "whether the webhook answers", err.Error())
+		d.rehearse(ctx, r, covering, about, "the webhook is registered for it")
 	case ready == 0:
 		r.bad("webhook", "nothing answers for the webhook's service "+s.Namespace+"/"+s.Name, "the webhook is down: pods are refused, or admitted without their role",
 			"kubectl get pods -n "+s.Namespace)
 	default:
-		r.ok("webhook", fmt.Sprintf("the webhook is registered for it, and %d of its pods are ready", ready))
+		d.rehearse(ctx, r, covering, about, fmt.Sprintf("the webhook is registered for it, %d of its pods are ready", ready))
 	}
 }
 

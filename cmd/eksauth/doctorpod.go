@@ -177,6 +177,11 @@ func (c doctorCluster) Token(ctx context.Context, namespace, serviceAccount, aud
 	return raw, doctorError(err)
 }
 
+func (c doctorCluster) TryPod(ctx context.Context, namespace string, pod []byte) ([]byte, error) {
+	raw, err := c.client.TryCreate(ctx, namespace, pod)
+	return raw, doctorError(err)
+}
+
 func doctorError(err error) error {
 	switch {
 	case kubectl.Is(err, kubectl.NotFound):

@@ -134,7 +134,7 @@ var kubectlSetupRules = []rule{
 	},
 	{
 		id: "profile-missing", group: "credentials",
-		known: []pattern{"the config profile … could not be found", "failed to get shared config profile", "sharedconfigprofilenotexist*", "profile file … could not be found", "could not resolve credentials using profile", "profile … could not be found or parsed in shared credentials file"},
+		known: []pattern{"the config profile … could not be found", "the aws profile … does not exist", "failed to get shared config profile", "sharedconfigprofilenotexist*", "profile file … could not be found", "could not resolve credentials using profile", "profile … could not be found or parsed in shared credentials file"},
 		title: "there is no such profile",
 		means: "Nothing in ~/.aws/config or ~/.aws/credentials has this name.",
 		cause: []Cause{

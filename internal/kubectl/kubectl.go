@@ -122,6 +122,12 @@ func (c Client) Create(ctx context.Context, object []byte) error {
 	return err
 }
 
+// TryCreate has the API server do all that Create does, but keep the object, and
+// returns it as it would be kept.
+func (c Client) TryCreate(ctx context.Context, namespace string, object []byte) ([]byte, error) {
+	return c.run(ctx, object, inNamespace(namespace, "create", "--dry-run=server", "--output=json", "--filename=-")...)
+}
+
 // Review creates an object that is an answer, such as a SubjectAccessReview.
 func (c Client) Review(ctx context.Context, object []byte) ([]byte, error) {
 	return c.run(ctx, object, "create", "--output=json", "--filename=-")

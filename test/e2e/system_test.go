@@ -188,12 +188,16 @@ type result struct {
 }
 
 // run runs a command in the client's shell.
-func (c *client) run(args ...string) result {
+func (c *client) run(args ...string) result { return c.runWith("", args...) }
+
+// runWith has a standard input.
+func (c *client) runWith(stdin string, args ...string) result {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.lookPath(args[0]), args[1:]...)
 	cmd.Dir = c.home
+	cmd.Stdin = strings.NewReader(stdin)
 	for name, value := range c.env {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
