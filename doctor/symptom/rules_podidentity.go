@@ -10,6 +10,7 @@ var podIdentityRules = []rule{
 			"169.254.170.23* … deadline exceeded", "169.254.170.23* … i/o timeout", "169.254.170.23* … connection refused", "169.254.170.23* … no route to host",
 			"connect timeout on endpoint url: 'http://169.254.170.23*", "read timeout on endpoint url: 'http://169.254.170.23*", "could not connect to the endpoint url: 'http://169.254.170.23*",
 			"econnrefused 169.254.170.23*", "etimedout 169.254.170.23*", "169.254.170.23* … timed out", "169.254.170.23* … operation was canceled",
+			"v1/credentials' … connection refused", "could not connect to the endpoint url: 'http://* … v1/credentials'",
 			"fd00:ec2::23* … deadline exceeded", "fd00:ec2::23* … i/o timeout", "fd00:ec2::23* … connection refused", "fd00:ec2::23* … unreachable",
 		},
 		title: "the pod cannot reach the Pod Identity agent",
@@ -82,6 +83,16 @@ var podIdentityRules = []rule{
 		cause: []Cause{
 			{"the SDK is from before December 2023", "the version in the lock file", "boto3 1.34.41, Go v2 2023-11-14, Go v1 1.47.11, JavaScript v3 3.458, v2 2.1550, Java v2 2.21.30, v1 1.12.746 or newer"},
 			{"it cannot be updated", showEnv, "IRSA for this service account: the annotation eks.amazonaws.com/role-arn"},
+		},
+	},
+	{
+		id: "pod-identity-token-missing", group: "token-file",
+		known: []pattern{"no such file or directory: … eks-pod-identity-token", "enoent … eks-pod-identity-token", "failed to read authorization token from … no such file or directory", "eks-pod-identity-token: no such file or directory"},
+		title: "the file with the Pod Identity agent's token is not there",
+		means: "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names a file that nobody put into the container.",
+		cause: []Cause{
+			{"the variables were set by hand, or copied from another pod, and the volume was not", "kubectl -n {namespace} get pod POD -o yaml | grep -A3 eks-pod-identity-token", "remove both AWS_CONTAINER_ variables from the manifest; " + recreate},
+			{"the process runs outside the container's file system: a sidecar, nsenter, chroot", "ls -l $AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE # there", "mount /var/run/secrets/pods.eks.amazonaws.com/serviceaccount there"},
 		},
 	},
 	{
