@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/eksauth/eksauth/accessentry"
 	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/awsauth"
 	"github.com/eksauth/eksauth/token"
@@ -25,11 +26,26 @@ type Verifier interface {
 	Verify(ctx context.Context, raw string) (token.Verified, error)
 }
 
+// EKS reads what EKS has of a cluster.
+type EKS interface {
+	// Mode is the cluster's authentication mode: CONFIG_MAP, API or
+	// API_AND_CONFIG_MAP.
+	Mode(ctx context.Context) (string, error)
+	// Entries are the access entries of a principal. A session does not show its
+	// role's path, so there may be several.
+	Entries(ctx context.Context, p arn.Principal) ([]accessentry.Entry, error)
+}
+
 // SignIn examines the way in of an IAM user or role.
 type SignIn struct {
 	Cluster Cluster
 	Access  Access
 	Names   awsauth.NodeNames // stands for the names of nodes
+	// EKS is nil where nobody asks it; ClusterName is its name of the cluster.
+	EKS         EKS
+	ClusterName string
+	// Config, if not nil, is what an authenticator's own configuration file maps.
+	Config *awsauth.Document
 }
 
 const masters = "system:masters"
@@ -84,16 +100,17 @@ func (s *SignIn) Token(ctx context.Context, raw string, v Verifier) Report {
 	return r
 }
 
-// mapping asks the cluster's aws-auth and its custom resources.
+// mapping asks all that maps.
 func (s *SignIn) mapping(ctx context.Context, r *Report, id arn.Identity) {
-	docs, sources, err := s.documents(ctx)
+	found, err := s.documents(ctx, r, id.Principal)
+	docs, sources := found.docs, found.names
 	if err != nil {
 		r.unknown("mapping", "the mappings of the cluster", err.Error())
 		return
 	}
 	if len(docs) == 0 {
 		r.bad("mapping", "the cluster has no aws-auth, and no IAMIdentityMappings", "nobody is mapped by anything that can be seen in the cluster; it may use EKS access entries alone",
-			"# aws eks list-access-entries --cluster-name CLUSTER")
+			"# the same with --cluster-name CLUSTER asks EKS for them")
 		return
 	}
 	table := awsauth.NewTable(docs...)
@@ -105,8 +122,7 @@ func (s *SignIn) mapping(ctx context.Context, r *Report, id arn.Identity) {
 		if hints := unmapped.Hints(); len(hints) > 0 {
 			said += "; " + strings.Join(hints, "; ")
 		}
-		r.bad("mapping", said, "no mapping is for this principal: the API server says Unauthorized",
-			command("eksauth", "map", "add", id.Canonical(), "--username", suggestedName(id), "--group", "GROUP"))
+		r.bad("mapping", said, "no mapping is for this principal: the API server says Unauthorized", found.fix(id))
 		return
 	case err != nil:
 		r.bad("mapping", err.Error(), "the mapping of this principal cannot be used", "eksauth map lint")
@@ -128,22 +144,106 @@ func suggestedName(id arn.Identity) string {
 	return id.Name
 }
 
-// documents are the mappings that can be seen in the cluster, and what they are
-// called.
-func (s *SignIn) documents(ctx context.Context) (docs []awsauth.Document, sources []string, err error) {
-	raw, err := s.Cluster.Get(ctx, "configmap", "kube-system", "aws-auth")
-	if err == nil {
-		var object struct{ Data map[string]string }
-		if err := json.Unmarshal(raw, &object); err != nil {
-			return nil, nil, err
-		}
-		docs, sources = append(docs, awsauth.ParseConfigMap(object.Data)), append(sources, "aws-auth")
-	} else if !errors.Is(err, ErrNotFound) {
-		return nil, nil, err
+// mappings are what maps, in the order in which it is asked.
+type mappings struct {
+	docs    []awsauth.Document
+	names   []string // of each
+	cluster string   // of EKS, if aws-auth does not count there
+}
+
+func (m *mappings) add(name string, doc awsauth.Document) {
+	m.docs, m.names = append(m.docs, doc), append(m.names, name)
+}
+
+// fix is how to map somebody.
+func (m mappings) fix(id arn.Identity) string {
+	if m.cluster == "" {
+		return command("eksauth", "map", "add", id.Canonical(), "--username", suggestedName(id), "--group", "GROUP")
 	}
-	raw, err = s.Cluster.List(ctx, "iamidentitymappings.iamauthenticator.k8s.aws", "")
+	return command("aws", "eks", "create-access-entry", "--cluster-name", m.cluster, "--principal-arn", id.Canonical(), "--kubernetes-groups", "GROUP")
+}
+
+// documents are the mappings that can be seen.
+func (s *SignIn) documents(ctx context.Context, r *Report, p arn.Principal) (found mappings, err error) {
+	configMap := s.addEntries(ctx, r, &found, p)
+	if s.Config != nil {
+		found.add("the configuration file", *s.Config)
+	}
+	if configMap {
+		if err := s.addConfigMap(ctx, &found); err != nil {
+			return found, err
+		}
+	}
+	return found, s.addIdentityMappings(ctx, &found)
+}
+
+// addEntries asks EKS, and reports whether aws-auth counts besides.
+func (s *SignIn) addEntries(ctx context.Context, r *Report, found *mappings, p arn.Principal) (configMap bool) {
+	if s.EKS == nil {
+		return true
+	}
+	mode, err := s.EKS.Mode(ctx)
+	if err != nil {
+		r.unknown("access-entries", "the cluster's access entries", err.Error())
+		return true
+	}
+	if mode == "CONFIG_MAP" || mode == "" {
+		r.ok("access-entries", "the cluster's authentication mode is CONFIG_MAP: access entries do not count")
+		return true
+	}
+	configMap = mode != "API"
+	entries, err := s.EKS.Entries(ctx, p)
+	if err != nil {
+		r.unknown("access-entries", "the cluster's access entries", err.Error())
+		return configMap
+	}
+	if !configMap {
+		found.cluster = s.ClusterName
+	}
+	said := "the cluster's authentication mode is " + mode + ", and there is no access entry for it"
+	for _, e := range entries {
+		said = "the access entry " + e.PrincipalARN + " is for it"
+		if len(e.Policies) > 0 {
+			said += ", with " + policies(e)
+		}
+	}
+	r.ok("access-entries", said)
+	found.add("access entries", accessentry.Document(entries))
+	return configMap
+}
+
+func policies(e accessentry.Entry) string {
+	var all []string
+	for _, a := range e.Policies {
+		where := "everywhere"
+		if len(a.Namespaces) > 0 {
+			where = "in " + strings.Join(a.Namespaces, ", ")
+		}
+		all = append(all, a.Policy+" "+where)
+	}
+	return strings.Join(all, "; ")
+}
+
+func (s *SignIn) addConfigMap(ctx context.Context, found *mappings) error {
+	raw, err := s.Cluster.Get(ctx, "configmap", "kube-system", "aws-auth")
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	}
+	var object struct{ Data map[string]string }
+	if err := json.Unmarshal(raw, &object); err != nil {
+		return err
+	}
+	found.add("aws-auth", awsauth.ParseConfigMap(object.Data))
+	return nil
+}
+
+func (s *SignIn) addIdentityMappings(ctx context.Context, found *mappings) error {
+	raw, err := s.Cluster.List(ctx, "iamidentitymappings.iamauthenticator.k8s.aws", "")
 	if err != nil { // most clusters do not know them
-		return docs, sources, nil
+		return nil
 	}
 	var list struct {
 		Items []struct {
@@ -155,16 +255,16 @@ func (s *SignIn) documents(ctx context.Context) (docs []awsauth.Document, source
 		}
 	}
 	if err := json.Unmarshal(raw, &list); err != nil {
-		return nil, nil, err
+		return err
 	}
-	var mappings []awsauth.IdentityMapping
+	var objects []awsauth.IdentityMapping
 	for _, o := range list.Items {
-		mappings = append(mappings, awsauth.IdentityMapping{Name: o.Metadata.Name, Created: o.Metadata.CreationTimestamp, ARN: o.Spec.ARN, Username: o.Spec.Username, Groups: o.Spec.Groups})
+		objects = append(objects, awsauth.IdentityMapping{Name: o.Metadata.Name, Created: o.Metadata.CreationTimestamp, ARN: o.Spec.ARN, Username: o.Spec.Username, Groups: o.Spec.Groups})
 	}
-	if len(mappings) > 0 {
-		docs, sources = append(docs, awsauth.ParseIdentityMappings(mappings)), append(sources, "the custom resources")
+	if len(objects) > 0 {
+		found.add("the custom resources", awsauth.ParseIdentityMappings(objects))
 	}
-	return docs, sources, nil
+	return nil
 }
 
 // access says what RBAC lets them do, by two examples. To be let in and to be let do

@@ -3,10 +3,15 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
+	"github.com/eksauth/eksauth/accessentry"
+	"github.com/eksauth/eksauth/arn"
+	"github.com/eksauth/eksauth/awsauth"
 	"github.com/eksauth/eksauth/doctor"
 	"github.com/eksauth/eksauth/internal/cli"
 	"github.com/eksauth/eksauth/internal/kubectl"
@@ -14,6 +19,8 @@ import (
 
 type signInFlags struct {
 	cluster kubectl.Client
+	name    string // EKS's of the cluster
+	config  string // file of an authenticator
 	verify  verifyFlags
 	output  output
 }
@@ -21,11 +28,39 @@ type signInFlags struct {
 func (f *signInFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.cluster.Kubeconfig, "kubeconfig", "", "kubeconfig `file` for kubectl")
 	cmd.Flags().StringVar(&f.cluster.Context, "context", "", "`context` of the kubeconfig")
+	cmd.Flags().StringVar(&f.name, "cluster-name", "", "ask EKS as well, for the access entries of the cluster with this `name`")
+	cmd.Flags().StringVar(&f.config, "config", "", "`file` that configures the authenticator and may have mappings itself")
 	addOutput(cmd, &f.output, "text", "json")
 }
 
-func (f *signInFlags) signIn() *doctor.SignIn {
-	return &doctor.SignIn{Cluster: doctorCluster{f.cluster}, Access: doctorAccess{f.cluster}, Names: aNode{}}
+func (p *program) signIn(ctx context.Context, f *signInFlags) (*doctor.SignIn, error) {
+	s := &doctor.SignIn{Cluster: doctorCluster{f.cluster}, Access: doctorAccess{f.cluster}, Names: aNode{}}
+	if f.config != "" {
+		text, err := os.ReadFile(f.config)
+		if err != nil {
+			return nil, err
+		}
+		config, err := awsauth.ParseConfig(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.config, err)
+		}
+		s.Config = &config.Mappings
+	}
+	if f.name != "" {
+		account, why := p.doctorAWS(ctx)
+		if s.EKS, s.ClusterName = noEKS(why), f.name; account != nil {
+			s.EKS = eksAccess{account, f.name}
+		}
+	}
+	return s, nil
+}
+
+// noEKS says why EKS is not asked.
+type noEKS string
+
+func (n noEKS) Mode(context.Context) (string, error) { return "", errors.New(string(n)) }
+func (n noEKS) Entries(context.Context, arn.Principal) ([]accessentry.Entry, error) {
+	return nil, errors.New(string(n))
 }
 
 func (p *program) newDoctorUser() *cobra.Command {
@@ -33,16 +68,22 @@ func (p *program) newDoctorUser() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "user ARN",
 		Short: "Whom an IAM user or role signs in as, and what they may do",
-		Long: `Say whom an IAM user or role signs in as at the cluster, by its aws-auth and its
-custom resources, and what RBAC lets them do; or why they are not let in.
+		Long: `Say whom an IAM user or role signs in as at the cluster, by its aws-auth, its
+custom resources, its EKS access entries (--cluster-name) and its authenticator's file
+(--config), and what RBAC lets them do; or why they are not let in.
 
 ` + doctorReads,
-		Example: `  eksauth doctor user arn:aws:iam::111122223333:role/admin`,
-		Args:    cobra.ExactArgs(1),
+		Example: `  eksauth doctor user arn:aws:iam::111122223333:role/admin
+  eksauth doctor user --cluster-name dev arn:aws:iam::111122223333:role/admin`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), doctorTimeout)
 			defer cancel()
-			return p.conclude(f.signIn().User(ctx, args[0]), f.output.value)
+			s, err := p.signIn(ctx, f)
+			if err != nil {
+				return err
+			}
+			return p.conclude(s.User(ctx, args[0]), f.output.value)
 		},
 	}
 	f.add(cmd)
@@ -71,7 +112,11 @@ RBAC what they may do; or say at which of these it ends.
 			if err != nil {
 				return err
 			}
-			return p.conclude(f.signIn().Token(ctx, raw, verifier), f.output.value)
+			s, err := p.signIn(ctx, f)
+			if err != nil {
+				return err
+			}
+			return p.conclude(s.Token(ctx, raw, verifier), f.output.value)
 		},
 	}
 	f.add(cmd)

@@ -3,26 +3,20 @@ package main
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/spf13/cobra"
 
 	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/internal/cli"
 	"github.com/eksauth/eksauth/internal/kubeconfig"
-	"github.com/eksauth/eksauth/sigv4"
 )
 
 type kubeconfigFlags struct {
@@ -179,72 +173,28 @@ func (p *program) findCluster(ctx context.Context, cfg aws.Config, f *kubeconfig
 	return c, nil
 }
 
-// describeCluster is the one call to EKS that this program makes. The SDK's EKS
-// client would slow every start by a quarter (docs/architecture.md), so the
-// request is signed here. Of the SDK's endpoint rules it follows AWS_ENDPOINT_URL
-// and the region; FIPS and dual-stack hosts need AWS_ENDPOINT_URL_EKS.
-func (p *program) describeCluster(ctx context.Context, cfg aws.Config, name string) (c eksCluster, err error) {
-	if cfg.Region == "" {
-		return c, cli.Hint(cli.Usage("no region: EKS has no global endpoint"), "--region REGION or AWS_REGION")
-	}
-	base := firstOf(p.Getenv("AWS_ENDPOINT_URL_EKS"), p.Getenv("AWS_ENDPOINT_URL"), aws.ToString(cfg.BaseEndpoint))
-	if base == "" {
-		partition, ok := arn.PartitionOfRegion(cfg.Region)
-		if !ok {
-			return c, cli.Hint(fmt.Errorf("%q is not the name of an AWS region", cfg.Region), "--region REGION or AWS_REGION")
-		}
-		base = "https://eks." + cfg.Region + "." + partition.DNSSuffix
-	}
-	creds, _, err := p.retrieve(ctx, cfg)
-	if err != nil {
-		return c, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(base, "/")+"/clusters/"+url.PathEscape(name), nil)
-	if err != nil {
-		return c, fmt.Errorf("ask EKS about %q: %w", name, err)
-	}
-	if err := sigv4.Sign(req, sigv4.EmptyPayload, creds, cfg.Region, "eks", time.Now()); err != nil {
-		return c, fmt.Errorf("ask EKS about %q: %w", name, err)
-	}
-	client := cfg.HTTPClient // set if there is an AWS_CA_BUNDLE
-	if client == nil {
-		client = awshttp.NewBuildableClient()
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return c, fmt.Errorf("ask EKS about %q: %w", name, err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil {
-		return c, fmt.Errorf("ask EKS about %q: %w", name, err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return c, eksError(name, resp, body)
-	}
+func (p *program) describeCluster(ctx context.Context, cfg aws.Config, name string) (eksCluster, error) {
 	var answer struct {
 		Cluster eksCluster `json:"cluster"`
 	}
-	if err := json.Unmarshal(body, &answer); err != nil {
-		return c, fmt.Errorf("EKS's answer about %q is not JSON: %w", name, err)
+	if _, err := p.eksEndpoint(cfg); err != nil {
+		return answer.Cluster, err
 	}
-	return answer.Cluster, nil
-}
-
-func eksError(name string, resp *http.Response, body []byte) error {
-	var answer struct {
-		Message string `json:"message"`
+	creds, _, err := p.retrieve(ctx, cfg)
+	if err != nil {
+		return answer.Cluster, err
 	}
-	_ = json.Unmarshal(body, &answer) // an error without a message is one too
-	code, _, _ := strings.Cut(resp.Header.Get("X-Amzn-Errortype"), ":")
-	err := fmt.Errorf("EKS does not describe the cluster %q: %s", name, strings.TrimSpace(code+" "+firstOf(answer.Message, resp.Status)))
-	switch code {
-	case "ResourceNotFoundException":
-		return cli.Hint(err, "right account and region? aws eks list-clusters")
-	case "AccessDeniedException":
-		return cli.Hint(err, "the caller needs eks:DescribeCluster; or give --server and --certificate-authority")
+	err = p.askEKS(ctx, cfg, creds, "/clusters/"+url.PathEscape(name), nil, &answer)
+	var refused *eksError
+	switch {
+	case !errors.As(err, &refused):
+	case refused.code == "ResourceNotFoundException":
+		err = cli.Hint(err, "right account and region? aws eks list-clusters")
+	case refused.code == "AccessDeniedException":
+		err = cli.Hint(err, "the caller needs eks:DescribeCluster; or give --server and --certificate-authority")
 	}
-	return err
+	if err != nil {
+		err = fmt.Errorf("cluster %q: %w", name, err)
+	}
+	return answer.Cluster, err
 }

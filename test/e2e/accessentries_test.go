@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -84,5 +85,31 @@ func TestAccessEntries(t *testing.T) {
 	eventually(t, soon, "aws-auth counts no more", func() bool { return as("ada.lovelace", "auth", "whoami").err != nil })
 	if r := as("charles.babbage", "auth", "whoami"); r.err != nil {
 		t.Errorf("charles: %s", r.stderr)
+	}
+
+	// The doctor sees what EKS has, by the credentials of whoever asks.
+	doctor := s.client(t).as("administrator")
+	doctor.env["KUBECONFIG"] = filepath.Join(s.dir, "controlplane", "admin.kubeconfig")
+	if d := diagnose(t, doctor, "user", "--cluster-name", "dev", charles); len(d.causes) > 0 || !strings.Contains(d.text, "AmazonEKSClusterAdminPolicy everywhere") || !strings.Contains(d.text, "in groups engineers, ") {
+		t.Errorf("charles: %s", d.text)
+	}
+	d := diagnose(t, doctor, "user", "--cluster-name", "dev", userARN)
+	if len(d.causes) != 1 || d.causes[0] != "mapping" || !strings.Contains(d.text, "authentication mode is API, and there is no access entry for it") {
+		t.Fatalf("ada: %s", d.text)
+	}
+	doctor.must("bash", "-euc", strings.Join(d.fix, "\n"))
+	eventually(t, soon, "ada is let in by the doctor's advice", func() bool { return as("ada.lovelace", "auth", "whoami").err == nil })
+	nobody := s.client(t).as("charles.babbage")
+	nobody.env["KUBECONFIG"] = doctor.env["KUBECONFIG"]
+	if d := diagnose(t, nobody, "user", "--cluster-name", "dev", userARN); !strings.Contains(d.text, "could not check the cluster's access entries, because EKS refuses: AccessDeniedException") {
+		t.Errorf("without rights: %s", d.text)
+	}
+	// Nor does it take an authenticator's own file for nothing.
+	config := filepath.Join(doctor.home, "config.yaml")
+	if err := os.WriteFile(config, []byte("clusterID: dev\nserver:\n  mapUsers:\n  - {userARN: arn:aws:iam::"+account+":user/grace, username: grace}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if d := diagnose(t, doctor, "user", "--config", config, "arn:aws:iam::"+account+":user/grace"); len(d.causes) > 0 || !strings.Contains(d.text, "signs in as grace") {
+		t.Errorf("mapped by the file: %s", d.text)
 	}
 }
