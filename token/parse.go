@@ -154,7 +154,8 @@ func parseQuery(raw string) (map[string]string, []fault) {
 			continue
 		}
 		text, err := url.PathUnescape(value)
-		if err != nil || strings.Contains(value, "+") || strings.ContainsFunc(text, notPrintableASCII) {
+		// A + is a space to some, and a ; ends a parameter.
+		if err != nil || strings.ContainsAny(value, "+;") || strings.ContainsFunc(text, notPrintableASCII) {
 			add("the value of the query parameter %s is not properly encoded", key)
 			continue
 		}
@@ -194,8 +195,9 @@ func (r *Request) take(params map[string]string) []fault {
 		r.Date = time.Time{}
 		add("X-Amz-Date is %.20q, not a time such as 20260102T150405Z", params["X-Amz-Date"])
 	}
+	// In one spelling, because STS is asked again with the number.
 	seconds, err := strconv.ParseUint(params["X-Amz-Expires"], 10, 16)
-	if err != nil || seconds > maxExpires {
+	if err != nil || seconds > maxExpires || strconv.FormatUint(seconds, 10) != params["X-Amz-Expires"] {
 		add("X-Amz-Expires is %.20q, not a number of seconds from 0 to %d", params["X-Amz-Expires"], maxExpires)
 	}
 	r.Expires = time.Duration(seconds) * time.Second

@@ -32,14 +32,14 @@ type oracle struct {
 	out *bufio.Reader
 }
 
-func startOracle(t *testing.T) *oracle {
+func startOracle(t *testing.T, mode string) *oracle {
 	t.Helper()
 	program, err := filepath.Abs("../../bin/peers/oracle")
 	if err == nil {
 		_, err = os.Stat(program)
 	}
 	require.Found(t, "peers", err)
-	cmd := exec.Command(program, "map")
+	cmd := exec.Command(program, mode)
 	cmd.Env = []string{"HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir()}
 	cmd.Stderr = t.Output()
 	in, err := cmd.StdinPipe()
@@ -286,7 +286,7 @@ func same(theirs, ours authentication.TokenReviewStatus) bool {
 // each: aws-iam-authenticator's own server and ours answer the same, but for the
 // differences that are documented.
 func TestMappingsLikeThePeer(t *testing.T) {
-	o := startOracle(t)
+	o := startOracle(t, "map")
 	who := callers(t)
 	r := rand.New(rand.NewPCG(7, 11))
 	configurations := []map[string]string{

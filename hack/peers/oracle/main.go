@@ -2,6 +2,7 @@
 // ConfigMaps, its mapper, its HTTP handler, in one process without AWS.
 //
 //	oracle map                 # questions as JSON lines on stdin, answers on stdout
+//	oracle verify              # tokens as JSON strings on stdin, its verdicts on stdout
 //	oracle serve -sts URL …    # its TokenReview endpoint, over TLS on a free port
 //	oracle bench               # what one decision of its mapper costs, as JSON lines
 //
@@ -43,12 +44,14 @@ func run(args []string) error {
 	switch {
 	case len(args) == 1 && args[0] == "map":
 		return answer(os.Stdin, os.Stdout, dir)
+	case len(args) == 1 && args[0] == "verify":
+		return verify(os.Stdin, os.Stdout)
 	case len(args) > 1 && args[0] == "serve":
 		return serve(args[1:], dir)
 	case len(args) == 1 && args[0] == "bench":
 		return bench(os.Stdout)
 	}
-	return errors.New("usage: oracle map | oracle serve -sts URL -mappings N | oracle bench")
+	return errors.New("usage: oracle map | oracle verify | oracle serve -sts URL -mappings N | oracle bench")
 }
 
 // errFatal is what ends the process where it says so itself.
