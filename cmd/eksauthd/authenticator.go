@@ -35,6 +35,7 @@ type authenticatorFlags struct {
 	accessEntriesEvery time.Duration
 	grace              time.Duration
 	shutdown           shutdown
+	profiling          profiling
 }
 
 func (p *program) newAuthenticator() *cobra.Command {
@@ -77,6 +78,7 @@ have been read. The log goes to standard error.`,
 	// kubelet of the same machine needs it, and it asks nobody who they are.
 	flags.StringVar(&f.healthAddress, "health-address", "127.0.0.1:21363", "`address` for /healthz, /readyz and /metrics without TLS; \"\" for none")
 	f.shutdown.addFlag(flags)
+	f.profiling.addFlag(flags)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := f.load(cmd.Flags(), p.Getenv); err != nil {
 			return err
@@ -153,15 +155,23 @@ func (p *program) authenticator(ctx context.Context, f *authenticatorFlags) erro
 		}
 		defer health.Close()
 	}
+	profiles, err := f.profiling.listen()
+	if err != nil {
+		return err
+	}
+	if profiles != nil {
+		defer profiles.Close()
+	}
 	a.log.Info("serving", "url", a.url, "cluster", f.ClusterID, "sources", f.Server.BackendMode, "version", cli.Version())
 	if _, err := fmt.Fprintln(p.Out, "serving", a.url); err != nil {
 		return err
 	}
-	return a.run(ctx, listener, health, p.Out)
+	return a.run(ctx, listener, health, profiles, p.Out)
 }
 
-// run ends when ctx does, or with the first part that fails.
-func (a *authenticator) run(ctx context.Context, listener, health net.Listener, out io.Writer) error {
+// run ends when ctx does, or with the first part that fails. Health and profiles may
+// be nil.
+func (a *authenticator) run(ctx context.Context, listener, health, profiles net.Listener, out io.Writer) error {
 	end := &a.flags.shutdown
 	end.watch(ctx)
 	servers := []func(context.Context) error{func(ctx context.Context) error {
@@ -171,6 +181,9 @@ func (a *authenticator) run(ctx context.Context, listener, health net.Listener, 
 		servers = append(servers, func(ctx context.Context) error {
 			return serving.Server{Handler: a.healthHandler(), Log: a.log, Delay: end.delay}.Serve(ctx, health)
 		})
+	}
+	if profiles != nil {
+		servers = append(servers, serveProfiles(profiles, a.log))
 	}
 	work := []func(context.Context) error{
 		a.cert.Run, a.sources.Run,
@@ -208,7 +221,7 @@ func (p *program) prepare(f *authenticatorFlags) (*authenticator, error) {
 	if a.cert.keeper != nil {
 		a.cert.keeper.Changed = a.cert.Changed
 	}
-	a.metrics = newMetrics(a.live, a.cert.NotAfter)
+	a.metrics = newMetrics(a.live, a.cert.expiry())
 	a.limits = newLimits(tokenReviewBody)
 	addLimits(a.metrics.registry, a.limits)
 	a.names = newNodeNames(f.Server, a.metrics)

@@ -25,6 +25,21 @@ func newCertificate(s *settings, log *slog.Logger) certificate {
 	return c
 }
 
+// expiry is when what is served ends, and when those who are to trust it must be told
+// of another authority.
+type expiry struct{ certificate, authority func() time.Time }
+
+func (c certificate) expiry() expiry {
+	return expiry{c.NotAfter, func() time.Time {
+		if c.keeper != nil {
+			if end := c.keeper.AuthorityNotAfter(); !end.IsZero() {
+				return end
+			}
+		}
+		return c.AuthorityNotAfter()
+	}}
+}
+
 // Authority is what kube-apiserver must trust: the authority that is served, and
 // those that are to follow it.
 func (c certificate) Authority() []byte {

@@ -40,7 +40,7 @@ const (
 	ownNamespace  = "eksauth"
 )
 
-func newMetrics(live *awsauth.Live, certificateEnd func() time.Time) *metrics {
+func newMetrics(live *awsauth.Live, ends expiry) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -69,15 +69,20 @@ func newMetrics(live *awsauth.Live, certificateEnd func() time.Time) *metrics {
 		}, []string{"result"}),
 	}
 	m.addNodeNames()
-	certificate := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Namespace: ownNamespace, Name: "serving_certificate_expiry_timestamp_seconds", Help: "When the serving certificate ends.",
-	}, func() float64 { return float64(certificateEnd().Unix()) })
 	m.registry.MustRegister(
 		m.latency, m.stsFailures, m.stsAnswers, m.watchFails, m.crdWatchFails, m.reviews, m.stsLatency, m.lookups,
 		m.ec2Calls, m.ec2Latency, m.nameLookups,
-		certificate, mappingsCollector{live}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		mappingsCollector{live}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
+	addExpiry(m.registry, ends)
 	return m
+}
+
+func addExpiry(registry *prometheus.Registry, ends expiry) {
+	registry.MustRegister(
+		gauge("serving_certificate_expiry_timestamp_seconds", "When the serving certificate ends; 0 while there is none.", func() float64 { return timestamp(ends.certificate()) }),
+		gauge("serving_authority_expiry_timestamp_seconds", "When the authority ends that is trusted the longest; 0 while there is none.", func() float64 { return timestamp(ends.authority()) }),
+	)
 }
 
 func (m *metrics) handler() http.Handler {

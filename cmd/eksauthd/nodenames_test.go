@@ -230,15 +230,15 @@ func TestEC2IsAskedWhereTheEnvironmentSays(t *testing.T) {
 		"AWS_ENDPOINT_URL_EC2": cloud.URL, "AWS_ENDPOINT_URL_STS": cloud.URL, "AWS_REGION": "eu-west-1",
 		"AWS_ACCESS_KEY_ID": ada.AccessKeyID, "AWS_SECRET_ACCESS_KEY": ada.SecretAccessKey,
 	})
-	names := newNodeNames(awsauth.Server{EC2DescribeInstancesRoleARN: describeRole}, newMetrics(awsauth.NewLive(), time.Now))
+	names := newNodeNames(awsauth.Server{EC2DescribeInstancesRoleARN: describeRole}, newMetrics(awsauth.NewLive(), expiry{time.Now, time.Now}))
 	if name, err := names.PrivateDNSName(t.Context(), nodeID); err != nil || name != "ip-10-0-0-1.ec2.internal" {
 		t.Errorf("%q, %v", name, err)
 	}
-	itself := newNodeNames(awsauth.Server{}, newMetrics(awsauth.NewLive(), time.Now)) // not as the role
+	itself := newNodeNames(awsauth.Server{}, newMetrics(awsauth.NewLive(), expiry{time.Now, time.Now})) // not as the role
 	if name, err := itself.PrivateDNSName(t.Context(), nodeID); !errors.Is(err, awsauth.ErrNamesUnavailable) || !strings.Contains(err.Error(), "UnauthorizedOperation") {
 		t.Errorf("%q, %v", name, err)
 	}
-	denied := newNodeNames(awsauth.Server{EC2DescribeInstancesRoleARN: "arn:aws:iam::111122223333:role/untrusting"}, newMetrics(awsauth.NewLive(), time.Now))
+	denied := newNodeNames(awsauth.Server{EC2DescribeInstancesRoleARN: "arn:aws:iam::111122223333:role/untrusting"}, newMetrics(awsauth.NewLive(), expiry{time.Now, time.Now}))
 	if name, err := denied.PrivateDNSName(t.Context(), nodeID); !errors.Is(err, awsauth.ErrNamesUnavailable) ||
 		!strings.HasSuffix(err.Error(), `STS answers "AccessDenied"; may its credentials assume the role of server.ec2DescribeInstancesRoleARN?`) {
 		t.Errorf("%q, %v", name, err)

@@ -60,6 +60,13 @@ func (p *program) webhook(ctx context.Context, f *webhookFlags) error {
 		}
 		defer plain.Close()
 	}
+	profiles, err := f.profiling.listen()
+	if err != nil {
+		return err
+	}
+	if profiles != nil {
+		defer profiles.Close()
+	}
 	url := f.url(listener.Addr().(*net.TCPAddr).Port)
 	w.log.Info("serving", "url", url, "annotations", f.settings.AnnotationPrefix, "version", cli.Version())
 	if plain != nil {
@@ -68,7 +75,7 @@ func (p *program) webhook(ctx context.Context, f *webhookFlags) error {
 	if _, err := fmt.Fprintln(p.Out, "serving", url); err != nil {
 		return err
 	}
-	return w.run(ctx, listener, plain, p.Out)
+	return w.run(ctx, listener, plain, profiles, p.Out)
 }
 
 // preparePodWebhook makes all parts; it starts none.
@@ -98,7 +105,7 @@ func (p *program) preparePodWebhook(f *webhookFlags) (*podWebhook, error) {
 		}
 	}
 	w.cert = &serving.Certificates{CertFile: f.tlsCert, KeyFile: f.tlsKey, Log: w.log}
-	w.metrics = newWebhookMetrics(w.accounts, w.cert.NotAfter)
+	w.metrics = newWebhookMetrics(w.accounts, expiry{w.cert.NotAfter, w.authorityNotAfter})
 	w.limits = newLimits(admissionBody)
 	addLimits(w.metrics.registry, w.limits)
 	w.accounts.Failed = func(error) { w.metrics.watchFails.Inc() }
@@ -137,6 +144,13 @@ func (w *podWebhook) open() (cleanUp func(), err error) {
 	return cleanUp, nil
 }
 
+func (w *podWebhook) authorityNotAfter() time.Time {
+	if w.rotator != nil {
+		return w.rotator.AuthorityNotAfter()
+	}
+	return w.cert.AuthorityNotAfter()
+}
+
 func (w *podWebhook) useNewCertificate() {
 	if err := w.cert.Load(); err != nil {
 		w.log.Error("the certificate in the Secret cannot be used", "error", err)
@@ -145,8 +159,9 @@ func (w *podWebhook) useNewCertificate() {
 	w.log.Info("serving the Secret's certificate", "not_after", w.cert.NotAfter())
 }
 
-// run ends when ctx does, or with the first part that fails.
-func (w *podWebhook) run(ctx context.Context, listener, plain net.Listener, out io.Writer) error {
+// run ends when ctx does, or with the first part that fails. Plain and profiles may be
+// nil.
+func (w *podWebhook) run(ctx context.Context, listener, plain, profiles net.Listener, out io.Writer) error {
 	end := &w.flags.shutdown
 	end.watch(ctx)
 	servers := []func(context.Context) error{func(ctx context.Context) error {
@@ -156,6 +171,9 @@ func (w *podWebhook) run(ctx context.Context, listener, plain net.Listener, out 
 		servers = append(servers, func(ctx context.Context) error {
 			return serving.Server{Handler: w.health(), Log: w.log, Delay: end.delay}.Serve(ctx, plain)
 		})
+	}
+	if profiles != nil {
+		servers = append(servers, serveProfiles(profiles, w.log))
 	}
 	work := []func(context.Context) error{
 		w.accounts.Run, w.events.Run,

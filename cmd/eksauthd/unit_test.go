@@ -243,11 +243,11 @@ func TestChangesOfTheMappingsAreLoggedOnce(t *testing.T) {
 func TestMetricsOfTheMappings(t *testing.T) {
 	t.Parallel()
 	s := newSource(t)
-	m := newMetrics(s.Live, func() time.Time { return time.Unix(1_900_000_000, 0) })
+	m := newMetrics(s.Live, expiry{func() time.Time { return time.Unix(1_900_000_000, 0) }, time.Now})
 	scrape := func() string {
 		w := httptest.NewRecorder()
 		m.handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
-		return grep(w.Body.String(), "^eksauth_(mappings|serving)")
+		return grep(w.Body.String(), "^eksauth_(mappings|serving_certificate)")
 	}
 	want := func(synced, missing, entries, broken, stale, errors, warnings, updated, lastGood string) string {
 		return strings.Join([]string{

@@ -44,6 +44,7 @@ type webhookFlags struct {
 	onLookupFailure onLookupFailure
 	gracePeriod     time.Duration
 	shutdown        shutdown
+	profiling       profiling
 }
 
 func (p *program) newWebhook() *cobra.Command {
@@ -107,6 +108,7 @@ func (f *webhookFlags) addServing(cmd *cobra.Command) {
 	flags.StringVar(&f.tlsCert, "tls-cert", "", "`file` with a serving certificate, instead of one from the Secret")
 	flags.StringVar(&f.tlsKey, "tls-key", "", "`file` with its private key")
 	f.shutdown.addFlag(flags)
+	f.profiling.addFlag(flags)
 	flags.BoolVar(&f.inCluster, "in-cluster", true, "false: the certificate is in /etc/webhook/certs, unless --tls-cert and --tls-key say otherwise")
 }
 

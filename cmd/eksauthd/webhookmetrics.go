@@ -22,7 +22,7 @@ type webhookMetrics struct {
 	edits      *prometheus.HistogramVec
 }
 
-func newWebhookMetrics(accounts *kube.ServiceAccounts, certificateEnd func() time.Time) *webhookMetrics {
+func newWebhookMetrics(accounts *kube.ServiceAccounts, ends expiry) *webhookMetrics {
 	m := &webhookMetrics{
 		registry: prometheus.NewRegistry(),
 		admissions: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -44,12 +44,12 @@ func newWebhookMetrics(accounts *kube.ServiceAccounts, certificateEnd func() tim
 	}, []string{"outcome"})
 	m.registry.MustRegister(
 		m.admissions, m.latency, m.watchFails, m.edits,
-		gauge("serving_certificate_expiry_timestamp_seconds", "When the serving certificate ends; 0 while there is none.", func() float64 { return timestamp(certificateEnd()) }),
 		gauge("serviceaccounts", "Service accounts that are known.", func() float64 { all, _ := accounts.Len(); return float64(all) }),
 		gauge("serviceaccounts_annotated", "Those of them that have annotations which count.", func() float64 { _, annotated := accounts.Len(); return float64(annotated) }),
 		gauge("serviceaccounts_synced", "1 once all service accounts have been seen.", func() float64 { return truth(accounts.Synced()) }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
+	addExpiry(m.registry, ends)
 	return m
 }
 

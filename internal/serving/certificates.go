@@ -145,6 +145,20 @@ func (c *Certificates) Authority() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: chain[len(chain)-1]})
 }
 
+// AuthorityNotAfter is when the authority ends, or the certificate where it comes
+// alone; the zero time without one.
+func (c *Certificates) AuthorityNotAfter() time.Time {
+	block, _ := pem.Decode(c.Authority())
+	if block == nil {
+		return time.Time{}
+	}
+	last, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return time.Time{}
+	}
+	return last.NotAfter
+}
+
 // HasAuthority reports whether Authority stays valid when the certificate is
 // replaced by another of the same authority.
 func (c *Certificates) HasAuthority() bool {

@@ -90,6 +90,14 @@ func (k *Keeper) Authorities() []byte {
 	return nil
 }
 
+// AuthorityNotAfter is when the youngest of them ends; the zero time without one.
+func (k *Keeper) AuthorityNotAfter() time.Time {
+	if trust := k.trust.Load(); trust != nil && len(*trust) > 0 {
+		return (*trust)[len(*trust)-1].NotAfter()
+	}
+	return time.Time{}
+}
+
 // Run renews in time until ctx ends, and returns nil. Whoever serves the pair
 // has to notice by himself, as Certificates does.
 func (k *Keeper) Run(ctx context.Context) error {

@@ -1,6 +1,7 @@
 package serving
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -28,6 +29,8 @@ type Server struct {
 	Handler http.Handler
 	TLS     *tls.Config // nil: plain HTTP
 	Log     *slog.Logger
+	// WriteTimeout is how long an answer may take (default 30 s).
+	WriteTimeout time.Duration
 	// Limits, if not nil, bound its connections. Those of its requests are for
 	// the Handler to bound.
 	Limits *Limits
@@ -47,7 +50,7 @@ func (s Server) Serve(ctx context.Context, l net.Listener) error {
 		TLSConfig:         s.TLS,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
+		WriteTimeout:      cmp.Or(s.WriteTimeout, writeTimeout),
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          newErrorLog(s.Log),
