@@ -95,7 +95,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.answer(w, req, &d)
 	took := h.config.Now().Sub(start)
 	h.log(r.Context(), req, &d, took)
-	h.config.Observer.Reviewed(d.outcome, d.reason, took)
+	h.config.Observer.Reviewed(r.Context(), d.outcome, d.reason, took)
 }
 
 // refuseRequest answers what is no review.
@@ -107,7 +107,7 @@ func (h *Handler) refuseRequest(w http.ResponseWriter, r *http.Request, err erro
 	}
 	http.Error(w, err.Error(), status)
 	h.config.Log.WarnContext(r.Context(), "pod admission", "outcome", Failed, "reason", BadRequest, "error", err)
-	h.config.Observer.Reviewed(Failed, BadRequest, h.config.Now().Sub(start))
+	h.config.Observer.Reviewed(r.Context(), Failed, BadRequest, h.config.Now().Sub(start))
 }
 
 // decideSafely: whatever goes wrong in a decision must not look to the API server

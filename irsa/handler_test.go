@@ -36,7 +36,7 @@ type rig struct {
 	events  []string
 }
 
-func (r *rig) Reviewed(o Outcome, reason Reason, _ time.Duration) {
+func (r *rig) Reviewed(_ context.Context, o Outcome, reason Reason, _ time.Duration) {
 	r.counted = append(r.counted, strings.TrimSuffix(string(o)+":"+string(reason), ":"))
 }
 

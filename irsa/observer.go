@@ -1,6 +1,9 @@
 package irsa
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Outcome is how a review ended.
 type Outcome string
@@ -31,10 +34,11 @@ const (
 // Observer is told what happens, for metrics. Its method must be quick and may
 // be called at once by many goroutines.
 type Observer interface {
-	// Reviewed tells of every request, when it has been answered.
-	Reviewed(Outcome, Reason, time.Duration)
+	// Reviewed tells of every request, when it has been answered. The context is
+	// the request's.
+	Reviewed(context.Context, Outcome, Reason, time.Duration)
 }
 
 type nobody struct{}
 
-func (nobody) Reviewed(Outcome, Reason, time.Duration) {}
+func (nobody) Reviewed(context.Context, Outcome, Reason, time.Duration) {}

@@ -138,7 +138,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.answer(w, &d)
 	latency := h.config.Now().Sub(start)
 	h.log(r.Context(), &d, latency)
-	h.config.Observer.Reviewed(d.outcome(), d.reason, latency)
+	h.config.Observer.Reviewed(r.Context(), d.outcome(), d.reason, latency)
 }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request) decision {

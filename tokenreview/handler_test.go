@@ -1,6 +1,7 @@
 package tokenreview_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -267,7 +268,7 @@ type observer struct {
 	hits, misses   int
 }
 
-func (o *observer) Reviewed(outcome tokenreview.Outcome, reason tokenreview.Reason, _ time.Duration) {
+func (o *observer) Reviewed(_ context.Context, outcome tokenreview.Outcome, reason tokenreview.Reason, _ time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.reviews = append(o.reviews, strings.TrimSpace(string(outcome)+" "+string(reason)))

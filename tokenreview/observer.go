@@ -1,6 +1,9 @@
 package tokenreview
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Outcome is how a review ended.
 type Outcome string
@@ -38,8 +41,9 @@ const (
 // Observer is told what happens, for metrics. Its methods must be quick and may
 // be called at once by many goroutines.
 type Observer interface {
-	// Reviewed tells of every request, when it has been answered.
-	Reviewed(Outcome, Reason, time.Duration)
+	// Reviewed tells of every request, when it has been answered. The context is
+	// the request's.
+	Reviewed(context.Context, Outcome, Reason, time.Duration)
 	// Asked tells of every question to STS. The reason is "" if it said who.
 	Asked(Reason, time.Duration)
 	// LookedUp tells of every token that had to be identified: whether the
@@ -49,6 +53,6 @@ type Observer interface {
 
 type nobody struct{}
 
-func (nobody) Reviewed(Outcome, Reason, time.Duration) {}
-func (nobody) Asked(Reason, time.Duration)             {}
-func (nobody) LookedUp(bool)                           {}
+func (nobody) Reviewed(context.Context, Outcome, Reason, time.Duration) {}
+func (nobody) Asked(Reason, time.Duration)                              {}
+func (nobody) LookedUp(bool)                                            {}

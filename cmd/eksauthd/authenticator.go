@@ -123,6 +123,7 @@ type authenticator struct {
 	cert    certificate
 	metrics *metrics
 	limits  *serving.Limits
+	traces  *tracing
 	names   *nodenames.Names
 	url     string // where kube-apiserver finds it
 }
@@ -133,6 +134,10 @@ func (p *program) authenticator(ctx context.Context, f *authenticatorFlags) erro
 	if err != nil {
 		return err
 	}
+	if a.traces, err = newTracing(ctx, p.Getenv, a.log); err != nil {
+		return err
+	}
+	defer a.traces.end()
 	if err := a.sources.prepare(ctx); err != nil {
 		return err
 	}
@@ -269,14 +274,14 @@ func (a *authenticator) handler() http.Handler {
 	}
 	mux := http.NewServeMux()
 	a.addHealth(mux)
-	mux.Handle(authenticatePath, a.limits.Handler(tokenreview.New(tokenreview.Config{
+	mux.Handle(authenticatePath, a.limits.Handler(a.traces.handler("TokenReview", tokenreview.New(tokenreview.Config{
 		Verifier: &token.Verifier{
 			ClusterID: f.ClusterID, Partition: f.Server.Partition, Endpoint: f.sts,
-			Client: &http.Client{Transport: countedTransport{token.NewTransport(), a.metrics}},
+			Client: &http.Client{Transport: a.traces.transport(countedTransport{token.NewTransport(), a.metrics})},
 		},
 		Mappings: a.live, Names: a.names, Audiences: f.apiAudiences, ScrubbedAccounts: f.Server.ScrubbedAccounts,
 		Log: a.log.With("cluster", f.ClusterID), Observer: a.metrics,
-	})))
+	}))))
 	return mux
 }
 

@@ -91,13 +91,19 @@ type daemon struct {
 // start runs the program until it is ready, with its files in a new folder.
 func start(t *testing.T, config string, args ...string) *daemon {
 	t.Helper()
+	return startIn(t, nil, config, args...)
+}
+
+// startIn has an environment.
+func startIn(t *testing.T, env map[string]string, config string, args ...string) *daemon {
+	t.Helper()
 	d := &daemon{dir: t.TempDir(), stderr: &logtest.Buffer{}}
 	file := filepath.Join(d.dir, "config.yaml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	out, in := io.Pipe()
-	root := newRoot(cli.IO{Out: in, Err: d.stderr, Getenv: func(string) string { return "" }})
+	root := newRoot(cli.IO{Out: in, Err: d.stderr, Getenv: func(name string) string { return env[name] }})
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetArgs(append([]string{"authenticator", "--config", file, "--port", "0", "--health-address", "127.0.0.1:0",
 		"--state-dir", filepath.Join(d.dir, "state"), "--generate-kubeconfig", d.kubeconfig()}, args...))

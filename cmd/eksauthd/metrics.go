@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"time"
@@ -90,7 +91,8 @@ func (m *metrics) handler() http.Handler {
 }
 
 // Reviewed, Asked and LookedUp make it a tokenreview.Observer.
-func (m *metrics) Reviewed(outcome tokenreview.Outcome, reason tokenreview.Reason, took time.Duration) {
+func (m *metrics) Reviewed(ctx context.Context, outcome tokenreview.Outcome, reason tokenreview.Reason, took time.Duration) {
+	annotate(ctx, string(outcome), string(reason))
 	m.reviews.WithLabelValues(string(outcome), string(reason)).Inc()
 	m.latency.WithLabelValues(peerResult(reason)).Observe(took.Seconds())
 }

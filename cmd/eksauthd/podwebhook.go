@@ -35,6 +35,7 @@ type podWebhook struct {
 	rotator    *kube.Rotator // nil if the certificate was given
 	metrics    *webhookMetrics
 	limits     *serving.Limits
+	traces     *tracing
 }
 
 // webhook makes everything, then starts it.
@@ -43,6 +44,10 @@ func (p *program) webhook(ctx context.Context, f *webhookFlags) error {
 	if err != nil {
 		return err
 	}
+	if w.traces, err = newTracing(ctx, p.Getenv, w.log); err != nil {
+		return err
+	}
+	defer w.traces.end()
 	cleanUp, err := w.open()
 	if err != nil {
 		return err
@@ -245,9 +250,9 @@ func (w *podWebhook) handler() http.Handler {
 	}
 	mux := http.NewServeMux()
 	w.addHealth(mux)
-	mux.Handle(mutatePath, w.limits.Handler(irsa.New(config)))
+	mux.Handle(mutatePath, w.limits.Handler(w.traces.handler("AdmissionReview of a pod", irsa.New(config))))
 	if w.mappings != nil {
-		mux.Handle(guardPath, w.limits.Handler(guard.New(guard.Config{Cluster: w.mappings, Log: w.log, Reviewed: w.metrics.Judged})))
+		mux.Handle(guardPath, w.limits.Handler(w.traces.handler("AdmissionReview of mappings", guard.New(guard.Config{Cluster: w.mappings, Log: w.log, Reviewed: w.metrics.Judged}))))
 	}
 	return mux
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -67,7 +68,8 @@ func (m *webhookMetrics) Judged(outcome guard.Outcome, took time.Duration) {
 }
 
 // Reviewed makes it an irsa.Observer.
-func (m *webhookMetrics) Reviewed(outcome irsa.Outcome, reason irsa.Reason, took time.Duration) {
+func (m *webhookMetrics) Reviewed(ctx context.Context, outcome irsa.Outcome, reason irsa.Reason, took time.Duration) {
+	annotate(ctx, string(outcome), string(reason))
 	m.admissions.WithLabelValues(string(outcome), string(reason)).Inc()
 	m.latency.WithLabelValues(string(outcome)).Observe(took.Seconds())
 }
