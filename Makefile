@@ -76,12 +76,17 @@ $(BIN)/peers/aws-iam-authenticator: hack/peers/go.mod hack/peers/go.sum
 $(BIN)/peers/oracle: hack/peers/go.mod hack/peers/go.sum $(wildcard hack/peers/oracle/*.go)
 	CGO_ENABLED=0 $(GO) build -C hack/peers -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ ./oracle
 
+.PHONY: drills
+drills: build controlplane ## what goes wrong in a cluster's life, at length: eight minutes
+	KUBEBUILDER_ASSETS=$(CURDIR)/$(K8S) EKSAUTH_REQUIRE=controlplane EKSAUTH_DRILL_PAUSE=5s EKSAUTH_DRILL_ROUNDS=10000 $(GO) test -count=1 -timeout 20m -v ./test/drills
+
 .PHONY: bench
 bench: build peers ## measure, side by side with the peers
 	$(GO) run ./hack/bench
 	$(GO) run ./hack/bench/admission
 	$(GO) run ./hack/bench/local
 	$(GO) run ./hack/bench/authenticator
+	$(GO) run ./hack/bench/start
 	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v /cmd/)
 
 .PHONY: clean
