@@ -40,10 +40,10 @@ $(K8S)/.built: hack/controlplane/go.mod hack/controlplane/go.sum
 	touch $@
 
 .PHONY: test
-test: build controlplane $(BIN)/peers/oracle ## all tests, on a real control plane
+test: build controlplane $(BIN)/peers/oracle $(BIN)/helm ## all tests, on a real control plane
 	@command -v aws >/dev/null || echo "NOTE: there is no aws CLI here, so the tests that drive it are skipped"
 	@command -v containerd >/dev/null && command -v runc >/dev/null && test "$$(id -u)" = 0 || echo "NOTE: no containerd, no runc, or not root: the test of real pods is skipped"
-	KUBEBUILDER_ASSETS=$(CURDIR)/$(K8S) EKSAUTH_REQUIRE=controlplane,kubectl,peers,$(EKSAUTH_REQUIRE) $(GO) test -race -timeout 20m ./...
+	KUBEBUILDER_ASSETS=$(CURDIR)/$(K8S) EKSAUTH_REQUIRE=controlplane,kubectl,peers,helm,$(EKSAUTH_REQUIRE) $(GO) test -race -timeout 20m ./...
 
 .PHONY: check
 check: ## format, vet, staticcheck, import directions, known vulnerabilities
@@ -79,6 +79,10 @@ $(BIN)/peers/oracle: hack/peers/go.mod hack/peers/go.sum $(wildcard hack/peers/o
 .PHONY: drills
 drills: build controlplane ## what goes wrong in a cluster's life, at length: eight minutes
 	KUBEBUILDER_ASSETS=$(CURDIR)/$(K8S) EKSAUTH_REQUIRE=controlplane EKSAUTH_DRILL_PAUSE=5s EKSAUTH_DRILL_ROUNDS=10000 $(GO) test -count=1 -timeout 20m -v ./test/drills
+
+# Helm renders and installs the chart in the tests.
+$(BIN)/helm: hack/helm/go.mod hack/helm/go.sum
+	CGO_ENABLED=0 $(GO) build -C hack/helm -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ helm.sh/helm/v4/cmd/helm
 
 .PHONY: bench
 bench: build peers ## measure, side by side with the peers
