@@ -3,8 +3,9 @@
 GO        ?= go
 BIN       := bin
 # -trimpath and no debug tables: the same bytes from every machine, and a
-# smaller program starts faster. No cgo: one static file.
-GOBUILD   := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w'
+# smaller program starts faster. No cgo: one static file. With the commit in it,
+# whatever GOFLAGS say.
+GOBUILD   := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -ldflags '-s -w'
 TOOL      := $(GO) tool -modfile=hack/tools/go.mod
 # A number of executions: given a time, go test fails now and then with
 # "context deadline exceeded" when it is over.

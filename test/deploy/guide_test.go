@@ -116,7 +116,7 @@ func TestTheGuideToInstallation(t *testing.T) {
 		}
 		ran++
 	}
-	if ran != 6 {
+	if ran != 7 {
 		t.Errorf("%d commands ran", ran)
 	}
 }
