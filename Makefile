@@ -26,6 +26,25 @@ run-kubernetes: build controlplane ## the same, with a real Kubernetes control p
 build: ## build both programs into bin/
 	$(GOBUILD) -o $(BIN)/ ./cmd/...
 
+# The platforms of the image, all on Linux.
+PLATFORMS ?= amd64 arm64
+PROGRAMS  := $(PLATFORMS:%=$(BIN)/linux-%/eksauthd)
+
+.PHONY: FORCE
+$(BIN)/linux-%/eksauthd: FORCE
+	GOOS=linux GOARCH=$* $(GOBUILD) -o $@ ./cmd/eksauthd
+
+.PHONY: image
+image: $(PROGRAMS) ## build the container image of eksauthd into bin/image, without a container engine
+	$(GO) run -C hack/image . --out $(CURDIR)/$(BIN)/image $(PROGRAMS:%=$(CURDIR)/%)
+
+.PHONY: sbom
+sbom: $(PROGRAMS) ## write what is in it as CycloneDX into bin/sbom
+	mkdir -p $(BIN)/sbom
+	for program in $(PROGRAMS:$(BIN)/%/eksauthd=%); do \
+	  $(GO) tool -modfile=hack/sbom/go.mod cyclonedx-gomod bin -json -noserial -notimestamp -std -output $(BIN)/sbom/eksauthd-$$program.cdx.json $(BIN)/$$program/eksauthd || exit 1; \
+	done
+
 .PHONY: controlplane
 controlplane: $(K8S)/.built ## build kube-apiserver, kubectl, etcd and kubelet into bin/k8s (once; 4 to 10 minutes on two cores)
 
@@ -45,12 +64,14 @@ test: build controlplane $(BIN)/peers/oracle $(BIN)/helm ## all tests, on a real
 	@command -v aws >/dev/null || echo "NOTE: there is no aws CLI here, so the tests that drive it are skipped"
 	@command -v containerd >/dev/null && command -v runc >/dev/null && test "$$(id -u)" = 0 || echo "NOTE: no containerd, no runc, or not root: the test of real pods is skipped"
 	KUBEBUILDER_ASSETS=$(CURDIR)/$(K8S) EKSAUTH_REQUIRE=controlplane,kubectl,peers,helm,$(EKSAUTH_REQUIRE) $(GO) test -race -timeout 20m ./...
+	$(GO) test -C hack/image ./...
 
 .PHONY: check
 check: ## format, vet, staticcheck, import directions, known vulnerabilities
 	@mkdir -p $(BIN)
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
 	$(GO) vet ./...
+	$(GO) vet -C hack/image ./...
 	$(TOOL) staticcheck ./...
 	$(GO) test ./internal/architecture
 	@$(GO) mod tidy -diff
