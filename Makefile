@@ -60,10 +60,10 @@ $(K8S)/.built: hack/controlplane/go.mod hack/controlplane/go.sum
 	touch $@
 
 .PHONY: test
-test: build controlplane $(BIN)/peers/oracle $(BIN)/helm ## all tests, on a real control plane
+test: build controlplane $(BIN)/peers/oracle $(BIN)/helm $(BIN)/kubeadm ## all tests, on a real control plane
 	@command -v aws >/dev/null || echo "NOTE: there is no aws CLI here, so the tests that drive it are skipped"
 	@command -v containerd >/dev/null && command -v runc >/dev/null && test "$$(id -u)" = 0 || echo "NOTE: no containerd, no runc, or not root: the test of real pods is skipped"
-	KUBEBUILDER_ASSETS=$(CURDIR)/$(K8S) EKSAUTH_REQUIRE=controlplane,kubectl,peers,helm,$(EKSAUTH_REQUIRE) $(GO) test -race -timeout 20m ./...
+	KUBEBUILDER_ASSETS=$(CURDIR)/$(K8S) EKSAUTH_REQUIRE=controlplane,kubectl,peers,helm,kubeadm,$(EKSAUTH_REQUIRE) $(GO) test -race -timeout 20m ./...
 	$(GO) test -C hack/image ./...
 
 .PHONY: check
@@ -105,6 +105,12 @@ drills: build controlplane ## what goes wrong in a cluster's life, at length: ei
 # Helm renders and installs the chart in the tests.
 $(BIN)/helm: hack/helm/go.mod hack/helm/go.sum
 	CGO_ENABLED=0 $(GO) build -C hack/helm -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ helm.sh/helm/v4/cmd/helm
+
+# kubeadm checks the configurations of the guides in the tests.
+$(BIN)/kubeadm: hack/kubeadm/go.mod hack/kubeadm/go.sum
+	version=$$($(GO) list -C hack/kubeadm -m -f '{{.Version}}' k8s.io/kubernetes) && \
+	CGO_ENABLED=0 $(GO) build -C hack/kubeadm -trimpath -o $(CURDIR)/$@ \
+	  -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$$version" k8s.io/kubernetes/cmd/kubeadm
 
 .PHONY: bench
 bench: build peers ## measure, side by side with the peers
