@@ -28,6 +28,7 @@ build: ## build both programs into bin/
 
 # The platforms of the image, all on Linux.
 PLATFORMS ?= amd64 arm64
+IMAGE_USER ?= 65532:65532
 PROGRAMS  := $(PLATFORMS:%=$(BIN)/linux-%/eksauthd)
 
 .PHONY: FORCE
@@ -36,7 +37,7 @@ $(BIN)/linux-%/eksauthd: FORCE
 
 .PHONY: image
 image: $(PROGRAMS) ## build the container image of eksauthd into bin/image, without a container engine
-	$(GO) run -C hack/image . --out $(CURDIR)/$(BIN)/image $(PROGRAMS:%=$(CURDIR)/%)
+	$(GO) run -C hack/image . --user $(IMAGE_USER) --out $(CURDIR)/$(BIN)/image $(PROGRAMS:%=$(CURDIR)/%)
 
 .PHONY: sbom
 sbom: $(PROGRAMS) ## write what is in it as CycloneDX into bin/sbom

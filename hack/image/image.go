@@ -15,11 +15,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// user is whom distroless images and Kubernetes' examples call nonroot.
-const user = "65532:65532"
-
 // build is the image of one program: it, and the authorities that it trusts.
-func build(p program) (v1.Image, error) {
+func build(p program, user string) (v1.Image, error) {
 	roots, err := layer(rootsFile, 0o644, authorities())
 	if err != nil {
 		return nil, err
@@ -69,14 +66,14 @@ func labels(p program) map[string]string {
 
 // write leaves an OCI layout in dir, and beside it a tar file for each platform. The
 // digest is that of the index, which has the images of all platforms.
-func write(dir, tag string, programs []program) (v1.Hash, error) {
+func write(dir, tag, user string, programs []program) (v1.Hash, error) {
 	reference, err := name.ParseReference(tag)
 	if err != nil {
 		return v1.Hash{}, err
 	}
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, p := range programs {
-		image, err := build(p)
+		image, err := build(p, user)
 		if err != nil {
 			return v1.Hash{}, err
 		}

@@ -47,11 +47,11 @@ func command(t *testing.T, args ...string) string {
 }
 
 // image builds it and returns the digest that is printed.
-func image(t *testing.T, program string) (dir, digest string) {
+func image(t *testing.T, program string, more ...string) (dir, digest string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "image")
 	var out bytes.Buffer
-	if err := run([]string{"--out", dir, program}, &out); err != nil {
+	if err := run(append(more, "--out", dir, program), &out); err != nil {
 		t.Fatal(err)
 	}
 	return dir, strings.TrimSpace(out.String())
@@ -79,7 +79,13 @@ func TestSameInputsSameDigest(t *testing.T) {
 			t.Errorf("%s is another: %v", file, err)
 		}
 	}
-	// Another program is another image.
+	// Another user, and another program, is another image.
+	dirOfUser, ofUser := image(t, mine, "--user", "10000:10000")
+	if i, _ := only(t, dirOfUser); ofUser == first {
+		t.Error("the digest does not depend on the user")
+	} else if config, err := i.ConfigFile(); err != nil || config.Config.User != "10000:10000" {
+		t.Errorf("%+v, %v", config, err)
+	}
 	data, err := os.ReadFile(mine)
 	if err == nil {
 		err = os.WriteFile(mine, append(data, 0), 0o755)
@@ -259,7 +265,7 @@ func TestRefuses(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	for _, args := range [][]string{{}, {"--out", t.TempDir()}, {itself}} {
+	for _, args := range [][]string{{}, {"--out", t.TempDir()}, {itself}, {"--out", t.TempDir(), "--user", "0:0"}, {"--out", t.TempDir(), "--user", "nobody"}} {
 		if run(args, io.Discard) == nil {
 			t.Errorf("%v is taken", args)
 		}
@@ -283,7 +289,7 @@ func TestDockerfileAgrees(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, last, found := strings.Cut(string(text), "\nFROM scratch\n")
-	for _, want := range []string{"USER " + user + "\n", `ENTRYPOINT ["/` + programFile + `"]`, "COPY --from=build /out/roots.pem /" + rootsFile + "\n", "COPY --from=build /out/" + programFile + " /" + programFile + "\n"} {
+	for _, want := range []string{"USER " + nonroot + "\n", `ENTRYPOINT ["/` + programFile + `"]`, "COPY --from=build /out/roots.pem /" + rootsFile + "\n", "COPY --from=build /out/" + programFile + " /" + programFile + "\n"} {
 		if !found || !strings.Contains(last, want) {
 			t.Errorf("the Dockerfile's image lacks %s", want)
 		}

@@ -12,7 +12,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 )
+
+// nonroot is whom distroless images and Kubernetes' examples call so.
+const nonroot = "65532:65532"
+
+// userForm is a user and a group by number, neither of them root: Kubernetes can tell
+// that such an image does not run as root.
+var userForm = regexp.MustCompile(`^[1-9][0-9]*:[1-9][0-9]*$`)
 
 func main() {
 	if err := run(os.Args[1:], os.Stdout); err != nil {
@@ -25,6 +33,7 @@ func run(args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("image", flag.ContinueOnError)
 	dir := flags.String("out", "", "folder of the OCI layout; what was in it before is gone")
 	name := flags.String("name", "eksauthd:latest", "name that the tar files have for a container engine")
+	user := flags.String("user", nonroot, "`UID:GID` whom it runs as")
 	roots := flags.String("roots", "", "write the certificates of the authorities to this file, and build nothing")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -43,7 +52,10 @@ func run(args []string, out io.Writer) error {
 		}
 		programs = append(programs, p)
 	}
-	digest, err := write(*dir, *name, programs)
+	if !userForm.MatchString(*user) {
+		return fmt.Errorf("--user %q is not two numbers, such as %s", *user, nonroot)
+	}
+	digest, err := write(*dir, *name, *user, programs)
 	if err == nil {
 		_, err = fmt.Fprintln(out, digest)
 	}
