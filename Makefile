@@ -61,7 +61,7 @@ $(K8S)/.built: hack/controlplane/go.mod hack/controlplane/go.sum
 	touch $@
 
 .PHONY: test
-test: build controlplane $(BIN)/peers/oracle $(BIN)/helm $(BIN)/kubeadm ## all tests, on a real control plane
+test: build controlplane $(BIN)/peers/oracle $(BIN)/peers/aws-iam-authenticator $(BIN)/helm $(BIN)/kubeadm ## all tests, on a real control plane
 	@command -v aws >/dev/null || echo "NOTE: there is no aws CLI here, so the tests that drive it are skipped"
 	@command -v containerd >/dev/null && command -v runc >/dev/null && test "$$(id -u)" = 0 || echo "NOTE: no containerd, no runc, or not root: the test of real pods is skipped"
 	KUBEBUILDER_ASSETS=$(CURDIR)/$(K8S) EKSAUTH_REQUIRE=controlplane,kubectl,peers,helm,kubeadm,$(EKSAUTH_REQUIRE) $(GO) test -race -timeout 20m ./...

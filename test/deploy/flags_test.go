@@ -37,7 +37,7 @@ func apiServerHas(t *testing.T, names ...string) {
 	}
 }
 
-var command = regexp.MustCompile(`(?m)^\s*(eksauthd?) ([^|>&\n]*)`)
+var command = regexp.MustCompile(`(?m)^\s*(eksauthd?) ([^|<>&\n]*)`)
 
 // commandsExist checks the commands of our two programs in blocks that cannot be run
 // here: each must be one that there is, with flags that it has.
@@ -45,9 +45,8 @@ func commandsExist(t *testing.T, name string, blocks ...block) {
 	t.Helper()
 	for _, b := range blocks {
 		for _, m := range command.FindAllStringSubmatch(strings.ReplaceAll(b.text, "\\\n", " "), -1) {
-			// A word that says what its reader puts there must not be a command's.
 			script := "exec " + m[1] + " " + strings.TrimSpace(m[2]) + " --help"
-			stdout, stderr, err := execute(t, []string{"HOME=" + t.TempDir(), "PATH=" + built + ":" + os.Getenv("PATH")}, "sh", "-c", script)
+			stdout, stderr, err := execute(t, []string{"HOME=" + t.TempDir(), "PATH=" + built + ":" + os.Getenv("PATH"), "ISSUER=x", "ACCOUNT=x"}, "sh", "-c", script)
 			sub := strings.Fields(m[2])[0]
 			if err != nil || !strings.Contains(stdout, m[1]+" "+sub) {
 				t.Errorf("%s line %d: %s: %v %s", name, b.line, script, err, stderr)

@@ -120,3 +120,42 @@ func TestTheGuideToInstallation(t *testing.T) {
 		t.Errorf("%d commands ran", ran)
 	}
 }
+
+// The guide to upgrades, from a chart that is installed with all parts.
+func TestTheGuideToUpgrades(t *testing.T) {
+	t.Parallel()
+	r := newReader(t, "upgrading.md")
+	helm(t, "version")
+	c := startCluster(t)
+	r.on(c)
+	c.helm(append([]string{"install", "--create-namespace", "eksauthd", chart}, everything...)...)
+	image := func() string {
+		return c.must("", "get", "-n", "eksauth", "deployment/pod-identity-webhook", "-o", "jsonpath={.spec.template.spec.containers[0].image}")
+	}
+	ran := 0
+	for _, b := range readGuide(t, r.name) {
+		switch b.how {
+		case "run":
+			before := image()
+			out := r.run(b)
+			if upgrades := strings.Contains(b.text, "--set image.tag=v2"); upgrades != (before == "eksauthd:latest" && image() == "eksauthd:v2") {
+				t.Errorf("line %d: the image was %s and is %s", b.line, before, image())
+			}
+			if strings.Contains(b.text, "rollback") && (image() != "eksauthd:latest" || !strings.Contains(out, "Rollback to 1")) {
+				t.Errorf("%s after the rollback: %s", image(), out)
+			}
+			ran++
+		case "yours":
+			commandsExist(t, r.name, b)
+		default:
+			t.Errorf("line %d is not looked at", b.line)
+		}
+	}
+	if ran != 3 {
+		t.Errorf("%d blocks ran", ran)
+	}
+	// The values of the first installation are still in force.
+	if got := c.must("", "get", "validatingwebhookconfiguration", "eksauth-guard", "-o", "name"); got == "" {
+		t.Error("the guard is gone")
+	}
+}

@@ -1,19 +1,14 @@
 package deploy_test
 
 import (
-	"bufio"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/eksauth/eksauth/internal/logtest"
 )
 
 // rights are what a service account may do in a namespace, beyond what everybody may:
@@ -104,12 +99,6 @@ func (c *cluster) args(workload ...string) []string {
 	return args
 }
 
-// program is eksauthd at work.
-type program struct {
-	url string
-	log *logtest.Buffer
-}
-
 // start runs eksauthd with the arguments that a pod would have and the rights of its
 // service account, until it says ready. Only ports and folders are others: the later
 // flag counts.
@@ -122,33 +111,7 @@ func (c *cluster) start(namespace, account string, args ...string) *program {
 	} else {
 		args = append(args, "--health-address=", "--state-dir", dir, "--generate-kubeconfig", filepath.Join(dir, "kubeconfig"))
 	}
-	p := &program{log: &logtest.Buffer{}}
-	cmd := exec.Command(filepath.Join(built, "eksauthd"), args...)
-	cmd.Env = []string{"HOME=" + dir}
-	cmd.Stderr = p.log
-	stdout, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	c.t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil {
-			c.t.Errorf("it ended with %v:\n%s", err, p.log)
-		}
-	})
-	for lines := bufio.NewScanner(stdout); lines.Scan(); {
-		if url, ok := strings.CutPrefix(lines.Text(), "serving "); ok {
-			p.url = url
-		}
-		if lines.Text() == "ready" {
-			return p
-		}
-	}
-	c.t.Fatalf("it ended before it was ready:\n%s", p.log)
-	return nil
+	return serve(c.t, args...)
 }
 
 // What the chart gives is enough: the authenticator and the webhook work with the
