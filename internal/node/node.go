@@ -170,6 +170,15 @@ func (n *Node) Import(ctx context.Context, name, program string) error {
 	return err
 }
 
+// Load takes the images of an archive, as docker save writes it. The path is absolute.
+func (n *Node) Load(ctx context.Context, archive string) error {
+	_, err := n.ctr(ctx, nil, "images", "import", archive)
+	return err
+}
+
+// ReadFile reads a file as the node's containers and kubelet have it.
+func (n *Node) ReadFile(path string) ([]byte, error) { return os.ReadFile(n.path(path)) }
+
 // ctr runs containerd's own client in the namespace of kubelet's containers.
 func (n *Node) ctr(ctx context.Context, stdin *bytes.Buffer, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
