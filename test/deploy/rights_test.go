@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -146,6 +147,28 @@ func TestRightsSuffice(t *testing.T) {
 	}
 }
 
+// endsInTime holds the kubelet's patience to what the program needs after SIGTERM: its
+// delay, and 20 s for what it took (docs/guides/webhook.md).
+func endsInTime(t *testing.T, name string, spec map[string]any) {
+	t.Helper()
+	var delay time.Duration
+	for _, arg := range spec["containers"].([]any)[0].(map[string]any)["args"].([]any) {
+		if text, found := strings.CutPrefix(arg.(string), "--shutdown-delay-duration="); found {
+			var err error
+			if delay, err = time.ParseDuration(text); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	seconds, _ := spec["terminationGracePeriodSeconds"].(int64)
+	if f, ok := spec["terminationGracePeriodSeconds"].(float64); ok {
+		seconds = int64(f)
+	}
+	if patience := time.Duration(seconds) * time.Second; patience < delay+20*time.Second {
+		t.Errorf("%s needs %s and 20s more to end, and is given %s", name, delay, patience)
+	}
+}
+
 // Every container's arguments are flags that its program has.
 func TestArgumentsAreFlagsOfTheProgram(t *testing.T) {
 	t.Parallel()
@@ -169,6 +192,7 @@ func TestArgumentsAreFlagsOfTheProgram(t *testing.T) {
 				continue
 			}
 			containers++
+			endsInTime(t, key, spec)
 			var args []string
 			for _, arg := range spec["containers"].([]any)[0].(map[string]any)["args"].([]any) {
 				args = append(args, arg.(string))

@@ -22,6 +22,8 @@ func TestBadValuesAreRefused(t *testing.T) {
 		"webhook.args={--port=1}":                                    "/webhook/args/0", // the chart says that itself
 		"webhook.args={--tls-cert=x}":                                "/webhook/args/0",
 		"webhook.tls.caBundle=eA==":                                  "/webhook/tls/caBundle", // the webhook keeps its own
+		"webhook.minAvailable=2":                                     "webhook.minAvailable must be less than webhook.replicas",
+		"issuer.enabled=true,issuer.minAvailable=3":                  "issuer.minAvailable must be less than issuer.replicas",
 		"webhook.minAvailable=half":                                  "/webhook/minAvailable",
 		"webhook.exemptNamespaces={Kube-System}":                     "/webhook/exemptNamespaces/0",
 		"image.digest=sha256:abc":                                    "/image/digest",
