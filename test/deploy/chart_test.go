@@ -188,6 +188,36 @@ func TestValuesReachThePods(t *testing.T) {
 	}
 }
 
+// Alerts and dashboard are those beside the chart.
+func TestMonitoringIsTheFiles(t *testing.T) {
+	t.Parallel()
+	all := render(t, "webhook.enabled=false", "monitoring.alerts=true", "monitoring.dashboard=true", "monitoring.labels.release=prometheus")
+	if len(all) != 2 {
+		t.Errorf("%d objects", len(all))
+	}
+	var alerts map[string]any
+	text, err := os.ReadFile(repository + "/deploy/alerts.yaml")
+	if err == nil {
+		err = yaml.Unmarshal(text, &alerts)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	rule := all["PrometheusRule eksauth/eksauthd"]
+	if diff := cmp.Diff(any(alerts), rule.Object["spec"]); diff != "" || rule.GetLabels()["release"] != "prometheus" {
+		t.Errorf("%v\n%s", rule.GetLabels(), diff)
+	}
+	dashboard, err := os.ReadFile(repository + "/deploy/dashboard.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := all["ConfigMap eksauth/eksauthd-dashboard"]
+	got, _, err := unstructured.NestedString(config.Object, "data", "eksauthd.json")
+	if err != nil || strings.TrimSpace(got) != strings.TrimSpace(string(dashboard)) || config.GetLabels()["grafana_dashboard"] != "1" {
+		t.Errorf("the dashboard is another: %v", err)
+	}
+}
+
 // A changed configuration is a changed pod: it is read when the program starts.
 func TestConfigurationMakesNewPods(t *testing.T) {
 	t.Parallel()

@@ -11,7 +11,7 @@ import (
 )
 
 // everything switches all parts of the chart on, with all rights that it can give.
-var everything = []string{"--set", "webhook.guard=true,webhook.watchConfigMap=true,issuer.enabled=true,authenticator.enabled=true,authenticator.config.clusterID=dev",
+var everything = []string{"--set", "webhook.guard=true,webhook.watchConfigMap=true,issuer.enabled=true,authenticator.enabled=true,authenticator.config.clusterID=dev,monitoring.dashboard=true",
 	"--set", "authenticator.config.server.backendMode={EKSConfigMap,CRD},authenticator.furtherSources={EKSAccessEntries}"}
 
 // A real API server takes every object, and knows every field of it.
