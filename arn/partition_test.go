@@ -51,6 +51,7 @@ func TestParseSTSHostRefuses(t *testing.T) {
 		"sts.cn-north-1.amazonaws.com",
 		"sts.us-gov-west-1.c2s.ic.gov",
 		"sts-fips.amazonaws.com",
+		"sts-fips.us-gov-west-1.amazonaws.com",
 		"sts.amazonaws.com.cn",
 		"sts.us-east-.amazonaws.com",
 		"sts.us-east-x.amazonaws.com",

@@ -29,7 +29,7 @@ const GlobalSTSHostname = "sts.amazonaws.com"
 //
 //	sts.amazonaws.com                    global, partition aws only
 //	sts.REGION.SUFFIX                    regional
-//	sts-fips.REGION.SUFFIX               FIPS
+//	sts-fips.REGION.SUFFIX               FIPS; in aws-us-gov the regional host is that
 //	sts.REGION.DUALSTACK                 dual stack (and sts-fips.…)
 //
 // The region must be one of the partition that the suffix belongs to. Hosts
@@ -55,7 +55,7 @@ func ParseSTSHost(host string) (STSHost, bool) {
 		h := STSHost{Partition: p.ID, Region: region, FIPS: service == "sts-fips"}
 		switch suffix {
 		case p.DNSSuffix:
-			return h, true
+			return h, !h.FIPS || p.ID != "aws-us-gov"
 		case p.DualStackSuffix:
 			h.DualStack = true
 			return h, true

@@ -132,7 +132,8 @@ var known = []string{
 }
 
 // parseQuery does not use url.ParseQuery, which folds '+' to a space, joins
-// duplicates, and drops what it cannot read.
+// duplicates, and drops what it cannot read. A ';' must be escaped: to some it
+// separates parameters.
 func parseQuery(raw string) (map[string]string, []fault) {
 	params := make(map[string]string, len(known))
 	var faults []fault
@@ -154,7 +155,6 @@ func parseQuery(raw string) (map[string]string, []fault) {
 			continue
 		}
 		text, err := url.PathUnescape(value)
-		// A + is a space to some, and a ; ends a parameter.
 		if err != nil || strings.ContainsAny(value, "+;") || strings.ContainsFunc(text, notPrintableASCII) {
 			add("the value of the query parameter %s is not properly encoded", key)
 			continue
@@ -197,6 +197,7 @@ func (r *Request) take(params map[string]string) []fault {
 	}
 	// In one spelling, because STS is asked again with the number.
 	seconds, err := strconv.ParseUint(params["X-Amz-Expires"], 10, 16)
+	// What is asked holds the number as we write it, so it must stand there so.
 	if err != nil || seconds > maxExpires || strconv.FormatUint(seconds, 10) != params["X-Amz-Expires"] {
 		add("X-Amz-Expires is %.20q, not a number of seconds from 0 to %d", params["X-Amz-Expires"], maxExpires)
 	}

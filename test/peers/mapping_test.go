@@ -1,7 +1,6 @@
 package peers_test
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,8 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -20,47 +17,10 @@ import (
 	authentication "k8s.io/api/authentication/v1"
 
 	"github.com/eksauth/eksauth/awsauth"
-	"github.com/eksauth/eksauth/internal/require"
 	"github.com/eksauth/eksauth/sigv4"
 	"github.com/eksauth/eksauth/token"
 	"github.com/eksauth/eksauth/tokenreview"
 )
-
-// oracle is aws-iam-authenticator's own server in a process of its own.
-type oracle struct {
-	in  io.WriteCloser
-	out *bufio.Reader
-}
-
-func startOracle(t *testing.T, mode string) *oracle {
-	t.Helper()
-	program, err := filepath.Abs("../../bin/peers/oracle")
-	if err == nil {
-		_, err = os.Stat(program)
-	}
-	require.Found(t, "peers", err)
-	cmd := exec.Command(program, mode)
-	cmd.Env = []string{"HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir()}
-	cmd.Stderr = t.Output()
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close()
-		if err := cmd.Wait(); err != nil {
-			t.Error(err)
-		}
-	})
-	return &oracle{in, bufio.NewReader(out)}
-}
 
 type (
 	question struct {
@@ -77,26 +37,6 @@ type (
 		Reviews   []authentication.TokenReviewStatus
 	}
 )
-
-func (o *oracle) ask(t *testing.T, q question) reply {
-	t.Helper()
-	line, err := json.Marshal(q)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := o.in.Write(append(line, '\n')); err != nil {
-		t.Fatal(err)
-	}
-	text, err := o.out.ReadBytes('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	var r reply
-	if err := json.Unmarshal(text, &r); err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
 
 // canned is an STS that answers with one text.
 type canned struct{ answer []byte }
@@ -302,7 +242,8 @@ func TestMappingsLikeThePeer(t *testing.T) {
 	compared, found := 0, map[string]int{}
 	for _, data := range configurations {
 		q := question{Data: data, Callers: who}
-		theirs := o.ask(t, q)
+		var theirs reply
+		o.ask(t, q, &theirs)
 		if theirs.Refused || theirs.Malformed != "" {
 			t.Fatalf("the peer does not take %q: %+v", data, theirs)
 		}

@@ -2,7 +2,7 @@
 // ConfigMaps, its mapper, its HTTP handler, in one process without AWS.
 //
 //	oracle map                 # questions as JSON lines on stdin, answers on stdout
-//	oracle verify              # tokens as JSON strings on stdin, its verdicts on stdout
+//	oracle verify              # tokens in batches on stdin, what its verifier makes of them on stdout
 //	oracle serve -sts URL …    # its TokenReview endpoint, over TLS on a free port
 //	oracle bench               # what one decision of its mapper costs, as JSON lines
 //

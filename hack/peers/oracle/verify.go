@@ -4,70 +4,92 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 
 	"sigs.k8s.io/aws-iam-authenticator/pkg/token"
 )
 
-// verdict is what the peer's verifier makes of a token: whether it lets it in where
-// STS vouches for it, and what it asks STS.
+// batch is many tokens for one cluster. They are bytes, which need not be text.
+type batch struct {
+	Partition string   `json:"partition"`
+	Tokens    [][]byte `json:"tokens"`
+	// Answers is what STS says to each token's request, or to all of them.
+	Answers [][]byte `json:"answers"`
+}
+
+// verdict is what its verifier makes of one token.
 type verdict struct {
-	Accepted bool        `json:"accepted"`
-	Error    string      `json:"error,omitempty"`
-	Method   string      `json:"method,omitempty"`
-	URL      string      `json:"url,omitempty"`
-	Host     string      `json:"host,omitempty"`
-	Header   http.Header `json:"header,omitempty"`
+	Error string `json:"error,omitempty"`
+	// What it asked of STS; empty if it refused before.
+	Method string      `json:"method,omitempty"`
+	URL    string      `json:"url,omitempty"`
+	Host   string      `json:"host,omitempty"`
+	Header http.Header `json:"header,omitempty"`
+	// What it accepted.
+	ARN         string `json:"arn,omitempty"`
+	Account     string `json:"account,omitempty"`
+	UserID      string `json:"userID,omitempty"`
+	Session     string `json:"session,omitempty"`
+	AccessKeyID string `json:"accessKeyID,omitempty"`
 }
 
-// vouching is an STS that vouches for everybody and remembers what it was asked.
-type vouching struct{ asked *http.Request }
-
-func (v *vouching) RoundTrip(r *http.Request) (*http.Response, error) {
-	v.asked = r
-	const answer = `{"GetCallerIdentityResponse":{"GetCallerIdentityResult":{"Account":"111122223333","Arn":"arn:aws:iam::111122223333:user/ada","UserId":"AIDAADA"},"ResponseMetadata":{"RequestId":"r"}}}`
-	return &http.Response{
-		StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}},
-		Body: io.NopCloser(bytes.NewReader([]byte(answer))), Request: r,
-	}, nil
+// recorder keeps the request that it answers with a text, HTTP 200.
+type recorder struct {
+	asked  *http.Request
+	answer []byte
 }
 
-// verify reads tokens, each a JSON string on a line, and writes a verdict on each.
+func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
+	r.asked = req
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(r.answer))}, nil
+}
+
+// verify answers batches of tokens, one a line, with lists of verdicts.
 func verify(in io.Reader, out io.Writer) error {
-	sts := &vouching{}
-	http.DefaultTransport = sts // its client has no other
-	v := token.NewVerifier("dev", "aws", "us-east-1")
-	lines, buffered := bufio.NewReaderSize(in, 1<<20), bufio.NewWriterSize(out, 1<<20)
-	encoder := json.NewEncoder(buffered)
+	sts := &recorder{}
+	http.DefaultTransport = sts // which its verifier uses
+	verifiers := map[string]token.Verifier{}
+	lines, encoder := bufio.NewReader(in), json.NewEncoder(out)
 	for {
 		line, err := lines.ReadBytes('\n')
-		if err == io.EOF {
-			return buffered.Flush()
+		if errors.Is(err, io.EOF) {
+			return nil
 		}
 		if err != nil {
 			return err
 		}
-		var raw string
-		if err := json.Unmarshal(line, &raw); err != nil {
+		var b batch
+		if err := json.Unmarshal(line, &b); err != nil {
 			return err
 		}
-		sts.asked = nil
-		var said verdict
-		_, err = v.Verify(raw)
-		if said.Accepted = err == nil; err != nil {
-			said.Error = err.Error()
+		v := verifiers[b.Partition]
+		if v == nil {
+			v = token.NewVerifier("dev", b.Partition, "us-east-1")
+			verifiers[b.Partition] = v
 		}
-		if r := sts.asked; r != nil {
-			said.Method, said.URL, said.Host, said.Header = r.Method, r.URL.String(), r.Host, r.Header
+		verdicts := make([]verdict, len(b.Tokens))
+		for i, raw := range b.Tokens {
+			sts.asked, sts.answer = nil, b.Answers[i%len(b.Answers)]
+			verdicts[i] = judge(v, string(raw), sts)
 		}
-		if err := encoder.Encode(said); err != nil {
+		if err := encoder.Encode(verdicts); err != nil {
 			return err
-		}
-		if lines.Buffered() == 0 {
-			if err := buffered.Flush(); err != nil {
-				return err
-			}
 		}
 	}
+}
+
+func judge(v token.Verifier, raw string, sts *recorder) verdict {
+	var is verdict
+	id, err := v.Verify(raw)
+	if r := sts.asked; r != nil {
+		is.Method, is.URL, is.Host, is.Header = r.Method, r.URL.String(), r.Host, r.Header
+	}
+	if err != nil {
+		is.Error = err.Error()
+		return is
+	}
+	is.ARN, is.Account, is.UserID, is.Session, is.AccessKeyID = id.ARN, id.AccountID, id.UserID, id.SessionName, id.AccessKeyID
+	return is
 }
