@@ -27,6 +27,8 @@ func hmacToken(tb testing.TB, secret []byte, header, claims any) string {
 	return input + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
+// Among them those that JWT libraries once took: "none", and HMAC with the public
+// key (CVE-2015-9235).
 func TestForgedTokensAreRefused(t *testing.T) {
 	t.Parallel()
 	key, second, ec := goldenKey(t, "rsa.pem"), generate(t, "RS256"), goldenKey(t, "ec.pem")
@@ -126,7 +128,8 @@ func TestOddECDSASignaturesAreRefused(t *testing.T) {
 	}
 }
 
-// Keys that a token brings along, or points to, are never used nor fetched.
+// Keys that a token brings along, or points to, are never used nor fetched
+// (CVE-2018-0114).
 func TestHeaderKeysAreIgnored(t *testing.T) {
 	t.Parallel()
 	key, stranger := goldenKey(t, "rsa.pem"), generate(t, "RS256")

@@ -25,6 +25,7 @@ func TestParseUnverified(t *testing.T) {
 }
 
 // All of these are signed by the right key, so nothing but their form is wrong.
+// Many dots once filled the memory of go-jose (CVE-2025-27144).
 func TestMalformedTokensAreRefused(t *testing.T) {
 	t.Parallel()
 	key := goldenKey(t, "rsa.pem")
