@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -71,6 +73,9 @@ func write(dir, tag, user string, programs []program) (v1.Hash, error) {
 	if err != nil {
 		return v1.Hash{}, err
 	}
+	if err := clear(dir); err != nil {
+		return v1.Hash{}, err
+	}
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, p := range programs {
 		image, err := build(p, user)
@@ -83,11 +88,20 @@ func write(dir, tag, user string, programs []program) (v1.Hash, error) {
 			return v1.Hash{}, err
 		}
 	}
-	if err := os.RemoveAll(dir); err != nil {
-		return v1.Hash{}, err
-	}
 	if _, err := layout.Write(dir, index); err != nil {
 		return v1.Hash{}, err
 	}
 	return index.Digest()
+}
+
+// clear removes the layout that was in dir, and refuses to remove anything else.
+func clear(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(dir, "oci-layout")); err != nil {
+		return fmt.Errorf("%s has something else in it than an image: %w", dir, err)
+	}
+	return os.RemoveAll(dir)
 }

@@ -97,6 +97,22 @@ func TestSameInputsSameDigest(t *testing.T) {
 		t.Error("the digest does not depend on the program")
 	}
 
+	// A layout is replaced, and nothing else.
+	var again bytes.Buffer
+	if err := run([]string{"--out", dir, yours}, &again); err != nil || strings.TrimSpace(again.String()) != first {
+		t.Errorf("again: %v %s", err, &again)
+	}
+	home := t.TempDir()
+	if err := os.WriteFile(filepath.Join(home, "letter"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := run([]string{"--out", home, yours}, io.Discard); err == nil || !strings.Contains(err.Error(), "something else") {
+		t.Errorf("%v", err)
+	}
+	if _, err := os.Stat(filepath.Join(home, "letter")); err != nil {
+		t.Error(err)
+	}
+
 	t.Run("contents", func(t *testing.T) { contents(t, dir, yours) })
 	t.Run("runs", func(t *testing.T) { runs(t, dir) })
 	t.Run("is pushed", func(t *testing.T) { pushed(t, dir, first) })

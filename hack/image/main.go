@@ -31,7 +31,7 @@ func main() {
 
 func run(args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("image", flag.ContinueOnError)
-	dir := flags.String("out", "", "folder of the OCI layout; what was in it before is gone")
+	dir := flags.String("out", "", "folder of the OCI layout; one that was there before is gone")
 	name := flags.String("name", "eksauthd:latest", "name that the tar files have for a container engine")
 	user := flags.String("user", nonroot, "`UID:GID` whom it runs as")
 	roots := flags.String("roots", "", "write the certificates of the authorities to this file, and build nothing")

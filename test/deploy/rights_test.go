@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/eksauth/eksauth/internal/pki"
 )
 
 // rights are what a service account may do in a namespace, beyond what everybody may:
@@ -140,7 +142,18 @@ func TestRightsSuffice(t *testing.T) {
 	eventually(t, "there is an event about aws-auth", func() bool {
 		return strings.Contains(c.must("", "get", "events", "-n", "kube-system", "-o", "jsonpath={.items[*].reason}"), "MappingsFaulty")
 	})
-	for name, p := range map[string]*program{"webhook": webhook, "authenticator": authenticator} {
+	// With a certificate of somebody else's it has fewer rights.
+	c.helm("upgrade", "eksauthd", chart, "--set", "webhook.guard=true,webhook.tls.secretName=mine")
+	ca, err := pki.NewCA("mine", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ca.LoadOrIssue(c.home, "tls", pki.Server("localhost"), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	args = c.args("-n", "eksauth", "deployment/pod-identity-webhook")
+	given := c.start("eksauth", "pod-identity-webhook", append(args, "--tls-cert", filepath.Join(c.home, "tls.crt"), "--tls-key", filepath.Join(c.home, "tls.key"))...)
+	for name, p := range map[string]*program{"webhook": webhook, "authenticator": authenticator, "webhook with its own certificate": given} {
 		if strings.Contains(p.log.String(), "forbidden") {
 			t.Errorf("the %s is refused:\n%s", name, p.log)
 		}
