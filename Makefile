@@ -103,6 +103,20 @@ $(BIN)/peers/oracle: hack/peers/go.mod hack/peers/go.sum $(wildcard hack/peers/o
 differential: $(BIN)/peers/oracle ## a million mutated tokens to aws-iam-authenticator's verifier and to ours
 	EKSAUTH_MUTATIONS=1000000 EKSAUTH_SEED=$${EKSAUTH_SEED:-1} EKSAUTH_REQUIRE=peers $(GO) test -count=1 -timeout 30m -v -run 'LikeThePeer$$' ./test/peers
 
+# Helm renders and installs the chart in the tests.
+$(BIN)/helm: hack/helm/go.mod hack/helm/go.sum
+	CGO_ENABLED=0 $(GO) build -C hack/helm -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ helm.sh/helm/v4/cmd/helm
+
+# kubeadm checks the configurations of the guides in the tests.
+$(BIN)/kubeadm: hack/kubeadm/go.mod hack/kubeadm/go.sum
+	version=$$($(GO) list -C hack/kubeadm -m -f '{{.Version}}' k8s.io/kubernetes) && \
+	CGO_ENABLED=0 $(GO) build -C hack/kubeadm -trimpath -o $(CURDIR)/$@ \
+	  -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$$version" k8s.io/kubernetes/cmd/kubeadm
+
+.PHONY: drills
+drills: build controlplane ## what goes wrong in a cluster's life, at length: five minutes
+	KUBEBUILDER_ASSETS=$(CURDIR)/$(K8S) EKSAUTH_REQUIRE=controlplane EKSAUTH_DRILL_PAUSE=5s EKSAUTH_DRILL_ROUNDS=10000 $(GO) test -count=1 -timeout 20m -v ./test/drills
+
 .PHONY: bench
 bench: build peers ## measure, side by side with the peers
 	$(GO) run ./hack/bench
