@@ -7,7 +7,8 @@ import (
 )
 
 // FuzzIdentityMappings: objects of any content make a table, in an order that does not
-// depend on that of the list, and each of them is an entry or a fault.
+// depend on that of the list, and each of them is an entry or a fault. What is in use
+// can be written as objects again.
 func FuzzIdentityMappings(f *testing.F) {
 	for _, seed := range []string{
 		`[{"Name":"a","ARN":"arn:aws:iam::111122223333:user/ada","Username":"ada","Groups":["g"]}]`,
@@ -29,6 +30,10 @@ func FuzzIdentityMappings(f *testing.F) {
 		if n := len(doc.Entries) + len(doc.Faults); n < len(list) {
 			t.Errorf("%d objects made %d entries and %d faults", len(list), len(doc.Entries), len(doc.Faults))
 		}
-		NewTable(doc)
+		checkDocument(t, doc)
+		again, _ := IdentityMappingsOf(NewTable(doc))
+		if doc := ParseIdentityMappings(again); countFaults(doc.Faults, Error) > 0 {
+			t.Errorf("%q of %+v", lines(doc.Faults), again)
+		}
 	})
 }

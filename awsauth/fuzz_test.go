@@ -26,6 +26,10 @@ func fuzzIdentities(t testing.TB) []arn.Identity {
 	}
 }
 
+// placed reports whether it can be said where an entry stands: in a line, or in an
+// object.
+func placed(e Entry) bool { return e.Line >= 1 || e.Source == CRD }
+
 // checkDocument holds what must be true of every document, whatever it was
 // parsed from.
 func checkDocument(t *testing.T, d Document) {
@@ -43,12 +47,12 @@ func checkDocument(t *testing.T, d Document) {
 		t.Fatalf("rejected without an error: %+v", d.Rejected)
 	}
 	for _, e := range d.Rejected {
-		if e.Source != d.Source || e.Key == "" || e.Line < 1 {
+		if e.Source != d.Source || e.Key == "" || !placed(e) {
 			t.Fatalf("rejected entry %+v", e)
 		}
 	}
 	for _, e := range d.Entries {
-		if e.Source != d.Source || e.Key == "" || e.Line < 1 || e.Subject() == "" {
+		if e.Source != d.Source || e.Key == "" || !placed(e) || e.Subject() == "" {
 			t.Fatalf("entry %+v", e)
 		}
 	}

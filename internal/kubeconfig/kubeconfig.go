@@ -80,13 +80,21 @@ func Merge(doc []byte, e Entry) ([]byte, error) {
 	} else {
 		setDefault(top, "current-context", "")
 	}
+	spellNulls(top, false)
 	var out bytes.Buffer
 	enc := yaml.NewEncoder(&out)
 	enc.SetIndent(2)
 	if err := enc.Encode(&root); err != nil {
 		return nil, fmt.Errorf("write the kubeconfig: %w", err)
 	}
-	return out.Bytes(), enc.Close()
+	if err := enc.Close(); err != nil {
+		return nil, fmt.Errorf("write the kubeconfig: %w", err)
+	}
+	// Keys that are no names, or what the encoder writes so that nobody can read it.
+	if err := yaml.Unmarshal(out.Bytes(), new(map[string]yaml.Node)); err != nil {
+		return nil, errors.New("the kubeconfig is YAML of a kind that cannot be edited")
+	}
+	return out.Bytes(), nil
 }
 
 // WriteFile merges e into the file at path, which need not exist. The file is
@@ -172,6 +180,18 @@ func put(top *yaml.Node, list, name, key string, value any) error {
 	}
 	seq.Content = append(seq.Content, entry)
 	return nil
+}
+
+// spellNulls writes null where nothing stands for a key, or within braces or
+// brackets: the encoder would make an empty text of it.
+func spellNulls(n *yaml.Node, flow bool) {
+	flow = flow || n.Style&yaml.FlowStyle != 0
+	if flow && n.Kind == yaml.ScalarNode && n.Tag == "!!null" && n.Value == "" {
+		n.Value = "null"
+	}
+	for i, c := range n.Content {
+		spellNulls(c, flow || n.Kind == yaml.MappingNode && i%2 == 0)
+	}
 }
 
 func get(m *yaml.Node, key string) *yaml.Node {

@@ -116,6 +116,7 @@ func TestMergeRefuses(t *testing.T) {
 		"a: [":          "not YAML",
 		"- a list":      "not a YAML mapping",
 		"clusters: yes": "line 1: clusters is not a list",
+		"{a: b}: c":     "cannot be edited",
 	} {
 		if _, err := kubeconfig.Merge([]byte(doc), dev); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", doc, err, want)
