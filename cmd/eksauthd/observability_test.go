@@ -17,6 +17,7 @@ import (
 	"github.com/eksauth/eksauth/awsauth"
 	"github.com/eksauth/eksauth/internal/require"
 	"github.com/eksauth/eksauth/kube"
+	"github.com/eksauth/eksauth/sigv4"
 )
 
 // allMetrics are the labels of all metrics of both servers, by their names.
@@ -216,5 +217,36 @@ func TestPromtoolAgrees(t *testing.T) {
 		if n := strings.Count(string(tests), "alertname: "+m[1]); n < 2 {
 			t.Errorf("%s has %d tests", m[1], n)
 		}
+	}
+}
+
+// Strangers choose what they send, and not how many series there are.
+func TestStrangersMakeNoSeries(t *testing.T) {
+	t.Parallel()
+	d := start(t, adaOfDev, "--sts-endpoint", newSTS(t))
+	series := func() int {
+		_, text := d.get(t, "/metrics")
+		return strings.Count(grep(text, "^(eksauth|aws_iam)"), "\n")
+	}
+	flood := func(round int) {
+		for i := range 40 {
+			name := fmt.Sprintf("stranger-%d-%d", round, i)
+			key := fmt.Sprintf("AKIA%016d", round*1000+i)
+			for _, raw := range []string{
+				name, "k8s-aws-v1." + name, mint(t, sigv4.Credentials{AccessKeyID: key, SecretAccessKey: name}, "dev"), mint(t, ada, name), mint(t, nobody, "dev"),
+			} {
+				d.review(t, raw, name)
+				d.review(t, raw)
+			}
+			d.get(t, "/"+name)
+		}
+	}
+	flood(0)
+	before := series()
+	for round := range 3 {
+		flood(round + 1)
+	}
+	if after := series(); after != before || before < 30 {
+		t.Errorf("%d series before, %d after", before, after)
 	}
 }
