@@ -61,8 +61,8 @@ func (c *checker) provider(p *OIDCProvider, seen map[string]string, path string)
 	c.once(seen, p.URL, path+".url", "the identity provider "+p.URL)
 	c.tags(p.Tags, path+".tags")
 	switch n := len(p.ClientIDs); {
-	case n == 0:
-		c.fail(path, "clientIds: [sts.amazonaws.com] is what service accounts use", "the identity provider accepts no audience")
+	case n == 0: // as IAM has it once the last client id was removed
+		c.warn(path, "clientIds: [sts.amazonaws.com] is what service accounts use", "the identity provider accepts no audience")
 	case n > maxClientIDs:
 		c.fail(path+".clientIds", "", "%d client ids, and IAM allows %d", n, maxClientIDs)
 	}

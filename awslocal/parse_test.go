@@ -191,6 +191,8 @@ func TestWarningsPointAtWhoIsNotThere(t *testing.T) {
 		{`{AWS: "*"}`, `{AWS: "arn:aws:iam::111122223333:root"}`, 0, ""},
 		{`{AWS: "*"}`, `{Federated: "arn:aws:iam::111122223333:oidc-provider/x"}`, 0, ""},
 		{`{AWS: "*"}`, `{Federated: "arn:aws:iam::444455556666:oidc-provider/x"}`, 11, "is of the account 444455556666, not of 111122223333; a role trusts identity providers of its own account"},
+		{"    users:", "    oidcProviders: [{url: https://x}]\n    users:", 3, "the identity provider accepts no audience; clientIds: [sts.amazonaws.com]"},
+		{"    users:", "    oidcProviders: [{url: https://x, clientIds: []}]\n    users:", 3, "accepts no audience"},
 		{"    users:", "    oidcProviders: [{url: https://x/, clientIds: [a]}]\n    users:", 3, "the URL ends with a slash; remove it, unless"},
 		{"        trustPolicy:", "        serviceAccounts: [{cluster: dev, namespace: payments, name: api}]\n        trustPolicy:", 0, ""},
 		{"            username: ada", "            username: ada\n          - userarn: arn:aws:iam::111122223333:user/ADA\n            username: x", 19, "the entry is never used: mapUsers[0] comes first"},

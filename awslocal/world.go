@@ -150,7 +150,7 @@ type ServiceAccount struct {
 // the issuer of its tokens, to the letter.
 type OIDCProvider struct {
 	URL       string   `yaml:"url"`
-	ClientIDs []string `yaml:"clientIds"` // the audiences that it accepts
+	ClientIDs []string `yaml:"clientIds,omitempty"` // the audiences that it accepts
 	// Thumbprints are kept and have no effect, as in AWS where a certificate
 	// authority vouches for the issuer.
 	Thumbprints []string `yaml:"thumbprints,omitempty"`

@@ -24,6 +24,7 @@ func FuzzServeHTTP(f *testing.F) {
 		"Action=CreatePolicy&Version=2010-05-08&PolicyName=p&PolicyDocument=" + seeClusters + "&Tags.member.1.Key=a&Tags.member.1.Value=b",
 		"Action=AttachRolePolicy&Version=2010-05-08&RoleName=awesome.role&PolicyArn=arn:aws:iam::aws:policy/AdministratorAccess",
 		"Action=CreateOpenIDConnectProvider&Version=2010-05-08&Url=https://oidc.example.com/1&ClientIDList.member.1=a",
+		"Action=CreateOpenIDConnectProvider&Version=2010-05-08&Url=https://oidc.example.com/2",
 		"Action=SimulatePrincipalPolicy&Version=2010-05-08&PolicySourceArn=" + localtest.AdaARN + "&ActionNames.member.1=eks:DescribeCluster&ContextEntries.member.1.ContextKeyName=aws:a&ContextEntries.member.1.ContextKeyValues.member.1=b",
 		"Action=ListUsers&Version=2010-05-08&MaxItems=1&Marker=YQ",
 		"Action=GetPolicy&Version=2010-05-08&PolicyArn=arn:aws:iam::111122223333:policy",

@@ -29,7 +29,7 @@ func All() map[string]jsonschema.Source {
 			Required: []string{
 				"World.accounts", "Account.id", "User.name", "Group.name", "Role.name", "ManagedPolicy.name", "InlinePolicy.name", "InlinePolicy.document",
 				"PolicyVersion.id", "PolicyVersion.document", "Tag.key", "Tag.value", "ServiceAccount.cluster", "ServiceAccount.namespace", "ServiceAccount.name",
-				"OIDCProvider.url", "OIDCProvider.clientIds", "Cluster.name", "Cluster.region", "AccessEntry.principalArn", "AccessPolicy.policy",
+				"OIDCProvider.url", "Cluster.name", "Cluster.region", "AccessEntry.principalArn", "AccessPolicy.policy",
 				"PodIdentityAssociation.namespace", "PodIdentityAssociation.serviceAccount", "PodIdentityAssociation.roleArn",
 			},
 		},
