@@ -44,8 +44,8 @@ const (
 // The pair that is to be served is written to Dir as soon as the Secret has it:
 // a mounted Secret would follow only after a minute or so.
 //
-// What it needs of a cluster is get, list, watch and update on Secrets in its
-// namespace, and get, list, watch and patch on the registrations that it keeps.
+// What it needs of a cluster is get, list, watch and update on the Secret, and get,
+// list, watch and patch on the registrations, each by its name.
 type Rotator struct {
 	Namespace, Secret string
 	Registration      string   // name of the MutatingWebhookConfiguration

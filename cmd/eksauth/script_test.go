@@ -8,7 +8,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"eksauth": main})
+	testscript.Main(leakless{m}, map[string]func(){"eksauth": main})
 }
 
 func TestScripts(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"eksauthd": main})
+	testscript.Main(leakless{m}, map[string]func(){"eksauthd": main})
 }
 
 func TestScripts(t *testing.T) {

@@ -40,11 +40,9 @@ func TestRightsAreLeast(t *testing.T) {
 	everywhere := []string{
 		"configmaps [aws-auth] [get]", "events [] [create]",
 		"iamidentitymappings.iamauthenticator.k8s.aws [] [list]",
-		"mutatingwebhookconfigurations.admissionregistration.k8s.io [] [list watch]",
-		"mutatingwebhookconfigurations.admissionregistration.k8s.io [pod-identity-webhook] [get patch]",
+		"mutatingwebhookconfigurations.admissionregistration.k8s.io [pod-identity-webhook] [get list watch patch]",
 		"nodes [] [list]", "serviceaccounts [] [get list watch]",
-		"validatingwebhookconfigurations.admissionregistration.k8s.io [] [list watch]",
-		"validatingwebhookconfigurations.admissionregistration.k8s.io [eksauth-guard] [get patch]",
+		"validatingwebhookconfigurations.admissionregistration.k8s.io [eksauth-guard] [get list watch patch]",
 	}
 	mappings := []string{
 		"clusterrolebindings.rbac.authorization.k8s.io [] [list create delete]",
@@ -68,7 +66,7 @@ func TestRightsAreLeast(t *testing.T) {
 		{"eksauth:pod-identity-webhook", "default", everywhere},
 		{"eksauth:pod-identity-webhook", "kube-system", everywhere},
 		{"eksauth:pod-identity-webhook", "eksauth", append([]string{
-			"configmaps [pod-identity-webhook] [get list watch]", "secrets [] [list watch]", "secrets [pod-identity-webhook] [get update]"}, everywhere...)},
+			"configmaps [pod-identity-webhook] [get list watch]", "secrets [pod-identity-webhook] [get list watch update]"}, everywhere...)},
 		{"kube-system:eksauthd-authenticator", "default", mappings},
 		{"kube-system:eksauthd-authenticator", "eksauth", mappings},
 		{"kube-system:eksauthd-authenticator", "kube-system", append([]string{"configmaps [aws-auth] [get list watch]", "events [] [create]"}, mappings...)},
