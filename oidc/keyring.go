@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/eksauth/eksauth/internal/atomicfile"
+	"github.com/eksauth/eksauth/internal/filelock"
 )
 
 const (
@@ -291,24 +292,18 @@ func (k *Keyring) lock(ctx context.Context) (unlock func(), err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
-	for {
-		f, err := lockFile(filepath.Join(k.Dir, lockName))
-		if err == nil {
-			if err := k.sweep(); err != nil {
-				f.Close()
-				return nil, err
-			}
-			return func() { f.Close() }, nil
-		}
-		if !errors.Is(err, ErrKeyringBusy) {
-			return nil, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%s: %w", k.Dir, err)
-		case <-time.After(20 * time.Millisecond):
-		}
+	f, err := filelock.Wait(ctx, filepath.Join(k.Dir, lockName))
+	if errors.Is(err, filelock.ErrHeld) {
+		return nil, fmt.Errorf("%s: %w", k.Dir, ErrKeyringBusy)
 	}
+	if err != nil {
+		return nil, err
+	}
+	if err := k.sweep(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return func() { f.Close() }, nil
 }
 
 // sweep removes what runs that were killed while they wrote a file have left:

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/eksauth/eksauth/internal/child"
+	"github.com/eksauth/eksauth/internal/filelock"
 )
 
 // script makes a program that writes its process id to NAME.pid, then runs body.
@@ -84,7 +85,7 @@ func TestStartFailsWithTheReason(t *testing.T) {
 				t.Errorf("error %v, want a *child.ExitError with %q", err, tc.want)
 			}
 			checkGone(t, c.config.Binaries.Etcd, c.config.Binaries.APIServer)
-			if lock, err := lockFile(c.files.lock()); err != nil {
+			if lock, err := filelock.Try(c.files.lock()); err != nil {
 				t.Errorf("the data folder is not free again: %v", err)
 			} else {
 				lock.Close()

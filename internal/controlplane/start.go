@@ -12,6 +12,7 @@ import (
 
 	"github.com/eksauth/eksauth/internal/atomicfile"
 	"github.com/eksauth/eksauth/internal/child"
+	"github.com/eksauth/eksauth/internal/filelock"
 	"github.com/eksauth/eksauth/internal/kubeconfig"
 	"github.com/eksauth/eksauth/internal/pki"
 )
@@ -109,17 +110,11 @@ func (c *ControlPlane) prepare(ctx context.Context) (err error) {
 func lockSoon(ctx context.Context, path string) (*os.File, error) {
 	ctx, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
-	for {
-		lock, err := lockFile(path)
-		if !errors.Is(err, errLocked) {
-			return lock, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, err
-		case <-time.After(20 * time.Millisecond):
-		}
+	lock, err := filelock.Wait(ctx, path)
+	if errors.Is(err, filelock.ErrHeld) {
+		return nil, errLocked
 	}
+	return lock, err
 }
 
 func (c *ControlPlane) startEtcd(ctx context.Context) (err error) {

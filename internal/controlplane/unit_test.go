@@ -3,7 +3,6 @@
 package controlplane
 
 import (
-	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -103,24 +102,6 @@ func TestPortIsKeptWhileItIsFree(t *testing.T) {
 			t.Errorf("file %q: port %d, error %v", garbage, port, err)
 		}
 	}
-}
-
-func TestLockIsForOne(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "lock")
-	first, err := lockFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := lockFile(path); !errors.Is(err, errLocked) {
-		t.Errorf("error %v, want %v", err, errLocked)
-	}
-	first.Close()
-	again, err := lockFile(path)
-	if err != nil {
-		t.Fatalf("after its release: %v", err)
-	}
-	again.Close()
 }
 
 func TestFoldersAreClosedToOthers(t *testing.T) {

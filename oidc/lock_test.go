@@ -9,12 +9,14 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/eksauth/eksauth/internal/filelock"
 )
 
 func TestOneAtATime(t *testing.T) {
 	t.Parallel()
 	r := made(t)
-	held, err := lockFile(filepath.Join(r.Dir, lockName))
+	held, err := filelock.Try(filepath.Join(r.Dir, lockName))
 	if err != nil {
 		t.Fatal(err)
 	}
