@@ -4,9 +4,11 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"time"
+	"unique"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/token"
 )
 
@@ -33,17 +35,33 @@ func hashOf(raw string) tokenHash { return sha256.Sum256([]byte(raw)) }
 type finding struct {
 	verified token.Verified
 	refused  *token.Error // nil if verified
-	until    time.Time
 }
 
 // cache remembers findings. What is refused has room of its own: anybody can
 // make tokens that STS refuses, and they must not push out the good ones.
 type cache struct {
-	verified, refused *lru.Cache[tokenHash, finding]
+	verified *lru.Cache[tokenHash, vouched]
+	refused  *lru.Cache[tokenHash, refusal]
+}
+
+// vouched is a token that STS vouched for. Many tokens are one identity's, which is
+// kept once.
+type vouched struct {
+	identity      unique.Handle[arn.Identity]
+	expiry, until time.Time
+}
+
+func (v vouched) token() token.Verified {
+	return token.Verified{Identity: v.identity.Value(), Expiry: v.expiry}
+}
+
+type refusal struct {
+	why   *token.Error
+	until time.Time
 }
 
 func newCache(size int) *cache {
-	return &cache{verified: newLRU[tokenHash, finding](size), refused: newLRU[tokenHash, finding](size)}
+	return &cache{verified: newLRU[tokenHash, vouched](size), refused: newLRU[tokenHash, refusal](size)}
 }
 
 func newLRU[K comparable, V any](size int) *lru.Cache[K, V] {
@@ -56,10 +74,11 @@ func newLRU[K comparable, V any](size int) *lru.Cache[K, V] {
 
 // get returns a finding that is fresh enough to decide by.
 func (c *cache) get(hash tokenHash, now time.Time) (finding, bool) {
-	for _, l := range []*lru.Cache[tokenHash, finding]{c.verified, c.refused} {
-		if f, ok := l.Get(hash); ok && now.Before(f.until) {
-			return f, true
-		}
+	if v, ok := c.verified.Get(hash); ok && now.Before(v.until) {
+		return finding{verified: v.token()}, true
+	}
+	if r, ok := c.refused.Get(hash); ok && now.Before(r.until) {
+		return finding{refused: r.why}, true
 	}
 	return finding{}, false
 }
@@ -67,26 +86,27 @@ func (c *cache) get(hash tokenHash, now time.Time) (finding, bool) {
 // old returns what STS said of a token that it vouched for, however long ago. The
 // token itself may have ended since.
 func (c *cache) old(hash tokenHash) (token.Verified, bool) {
-	f, ok := c.verified.Peek(hash)
-	return f.verified, ok
+	v, ok := c.verified.Peek(hash)
+	if !ok {
+		return token.Verified{}, false
+	}
+	return v.token(), true
 }
 
 // put remembers what will be true for a while: not that STS could not be asked.
 func (c *cache) put(hash tokenHash, f finding, now time.Time) {
 	switch {
 	case f.refused == nil:
-		f.until = now.Add(rememberVerified)
-		if f.verified.Expiry.Before(f.until) {
-			f.until = f.verified.Expiry
+		v := vouched{unique.Make(f.verified.Identity), f.verified.Expiry, now.Add(rememberVerified)}
+		if v.expiry.Before(v.until) {
+			v.until = v.expiry
 		}
-		c.verified.Add(hash, f)
+		c.verified.Add(hash, v)
 		c.refused.Remove(hash)
 	case f.refused.Reason == token.Answer:
-		f.until = now.Add(rememberNonsense)
-		c.refused.Add(hash, f)
+		c.refused.Add(hash, refusal{f.refused, now.Add(rememberNonsense)})
 	case !f.refused.Transient():
-		f.until = now.Add(rememberRefused)
-		c.refused.Add(hash, f)
+		c.refused.Add(hash, refusal{f.refused, now.Add(rememberRefused)})
 		c.verified.Remove(hash)
 	}
 }
