@@ -146,6 +146,32 @@ func (d *daemon) webhook(t *testing.T) (*http.Client, string) {
 	return client, config.Host
 }
 
+// connections are n clients of the webhook with a connection each, which is there:
+// a burst meets the server at once, without the time of its handshakes.
+func (d *daemon) connections(t *testing.T, n int) ([]*http.Client, string) {
+	t.Helper()
+	config, err := clientcmd.BuildConfigFromFlags("", d.kubeconfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	clients := make([]*http.Client, n)
+	for i := range clients {
+		trust, err := rest.TLSConfigFor(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		transport := &http.Transport{TLSClientConfig: trust, ForceAttemptHTTP2: true}
+		t.Cleanup(transport.CloseIdleConnections)
+		clients[i] = &http.Client{Transport: transport}
+		resp, err := clients[i].Get(config.Host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+	}
+	return clients, config.Host
+}
+
 func (d *daemon) review(t *testing.T, raw string, audiences ...string) (int, authenticationv1.TokenReview) {
 	t.Helper()
 	client, url := d.webhook(t)

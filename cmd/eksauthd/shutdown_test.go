@@ -100,13 +100,14 @@ func TestOneClientGetsHalf(t *testing.T) {
 	t.Parallel()
 	arrived, may := make(chan struct{}, maxReviews), make(chan struct{})
 	d := start(t, adaOfDev, "--sts-endpoint", behind(t, newSTS(t), arrived, may))
-	client, where := d.webhook(t)
+	const connections = 6
+	clients, where := d.connections(t, connections)
 	codes := make(chan int)
 	const asked = maxReviews/2 + 10
 	body := `{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","spec":{"token":"` + mint(t, ada, "dev") + `"}}`
-	for range asked {
+	for i := range asked {
 		go func() {
-			resp, err := client.Post(where, "application/json", strings.NewReader(body))
+			resp, err := clients[i%connections].Post(where, "application/json", strings.NewReader(body))
 			if err != nil {
 				codes <- 0
 				return
