@@ -43,7 +43,7 @@ image: $(PROGRAMS) ## build the container image of eksauthd into bin/image, with
 sbom: $(PROGRAMS) ## write what is in it as CycloneDX into bin/sbom
 	mkdir -p $(BIN)/sbom
 	for program in $(PROGRAMS:$(BIN)/%/eksauthd=%); do \
-	  $(GO) tool -modfile=hack/sbom/go.mod cyclonedx-gomod bin -json -noserial -notimestamp -std -output $(BIN)/sbom/eksauthd-$$program.cdx.json $(BIN)/$$program/eksauthd || exit 1; \
+	  $(GO) tool -modfile=hack/sbom/go.mod cyclonedx-gomod bin -json -noserial -notimestamp -std -licenses -output $(BIN)/sbom/eksauthd-$$program.cdx.json $(BIN)/$$program/eksauthd || exit 1; \
 	done
 
 .PHONY: controlplane

@@ -66,7 +66,12 @@ func billOfMaterials(t *testing.T, file, program string) {
 	var bill struct {
 		BOMFormat, SpecVersion, SerialNumber string
 		Metadata                             struct{ Timestamp string }
-		Components                           []struct{ Name, Version string }
+		Components                           []struct {
+			Name, Version string
+			Evidence      struct {
+				Licenses []struct{ License struct{ ID string } }
+			}
+		}
 	}
 	if err := json.Unmarshal(data, &bill); err != nil {
 		t.Fatal(err)
@@ -77,6 +82,9 @@ func billOfMaterials(t *testing.T, file, program string) {
 	listed := map[string]string{}
 	for _, c := range bill.Components {
 		listed[c.Name] = c.Version
+		if l := c.Evidence.Licenses; c.Name != "std" && (len(l) == 0 || l[0].License.ID == "") {
+			t.Errorf("%s has no licence", c.Name)
+		}
 	}
 	info, err := buildinfo.ReadFile(program)
 	if err != nil {
