@@ -23,6 +23,12 @@ func isGlobal(key string) bool {
 	return strings.HasPrefix(key, "aws:") || strings.HasPrefix(key, "sts:")
 }
 
+// IsOfCall reports whether a condition key is about the call, such as its address or the
+// name of the session: what neither the token nor the policy tells.
+func IsOfCall(key string) bool {
+	return isGlobal(key) && !strings.HasPrefix(strings.ToLower(key), "aws:principal") // a web identity has no such key
+}
+
 // isExact reports whether an operator compares without wildcards.
 func isExact(operator string) bool {
 	return strings.Contains(operator, "StringEquals") && isPositive(operator)
@@ -111,16 +117,16 @@ func hasPrefixFold(s, prefix string) bool {
 
 // scope finds whom a statement lets in beside those who were meant.
 func (l *linter) scope(s *iam.Statement, hosts []string) {
-	subjects, audience := false, false
-	for i := range s.Conditions {
-		c := &s.Conditions[i]
-		subjects = subjects || narrows(c, "sub", hosts)
-		audience = audience || narrows(c, "aud", hosts) && (isExact(c.Operator) || !slices.ContainsFunc(c.Values, isAnything))
-	}
-	if !subjects {
+	if !limited(hosts, func(hosts []string) bool {
+		return slices.ContainsFunc(s.Conditions, func(c iam.Condition) bool { return narrows(&c, "sub", hosts) })
+	}) {
 		l.add("any-service-account", Error, s.Position, "add a condition on ISSUER:sub", "nothing tells one service account of the cluster from another: what lets in one lets in all")
 	}
-	if !audience {
+	if !limited(hosts, func(hosts []string) bool {
+		return slices.ContainsFunc(s.Conditions, func(c iam.Condition) bool {
+			return narrows(&c, "aud", hosts) && (isExact(c.Operator) || !slices.ContainsFunc(c.Values, isAnything))
+		})
+	}) {
 		l.add("no-audience", Warning, s.Position, `add "ISSUER:aud": "sts.amazonaws.com"`, "tokens for any audience that the provider takes are good")
 	}
 	for i := range s.Conditions {
@@ -132,6 +138,15 @@ func (l *linter) scope(s *iam.Statement, hosts []string) {
 			l.subjectScope(c, v)
 		}
 	}
+}
+
+// limited reports whether something holds for the tokens of each issuer that is trusted:
+// …IfExists about one issuer limits nobody of another.
+func limited(hosts []string, holds func(hosts []string) bool) bool {
+	if len(hosts) == 0 {
+		return holds(nil)
+	}
+	return !slices.ContainsFunc(hosts, func(host string) bool { return !holds([]string{host}) })
 }
 
 func isAnything(pattern string) bool { return strings.Trim(pattern, "*") == "" }
