@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -119,8 +120,8 @@ func pathOption(role arn.Principal) []string {
 
 func (d *Doctor) examineTrust(r *Report, role arn.Principal, document, provider string, t claims) {
 	policy, err := iam.Parse([]byte(document), iam.TrustPolicy)
-	if err != nil {
-		r.bad("trust-policy", "the trust policy cannot be read: "+err.Error(), "the trust policy is malformed", updateTrust(role, compact(statementFor(provider, t), nil)))
+	if err != nil { // IAM took it: to replace it would lose what it says
+		r.unknown("trust-policy", "the trust policy", err.Error())
 		return
 	}
 	decision := iam.Evaluate(policy, trustRequest(provider, t))
@@ -131,6 +132,10 @@ func (d *Doctor) examineTrust(r *Report, role arn.Principal, document, provider 
 	usual := t
 	if usual.audience = defaultAudience; t.asksFor() && r.isBad("provider") && iam.Evaluate(policy, trustRequest(provider, usual)).Allowed() {
 		r.follows("trust-policy", "the trust policy is not for the audience "+quote(t.audience), "")
+		return
+	}
+	if keys := openQuestions(policy, decision); len(keys) > 0 {
+		r.unknown("trust-policy", "whether the trust policy lets "+t.subject+" in", "that depends on the call: "+strings.Join(keys, ", "))
 		return
 	}
 	said := "the trust policy does not let " + t.subject + " in: " + decision.String()
@@ -145,6 +150,49 @@ func (d *Doctor) examineTrust(r *Report, role arn.Principal, document, provider 
 	})
 }
 
+// openQuestions are the condition keys on which alone a refusal rests, where they are
+// about the call, such as its address: what they will be nobody can say here.
+func openQuestions(policy *iam.Policy, refusal iam.Decision) []string {
+	var keys []string
+	certain := map[int]bool{} // Allow statements that do not apply whatever the call is
+	possible := map[int]bool{}
+	for _, reason := range refusal.Reasons() {
+		n, about := reason.Statement, reason.Element == "Condition" && trustpolicy.IsOfCall(reason.Key)
+		switch {
+		case reason.Effect == iam.Deny && reason.Applies:
+			ofCall := keysOfCall(&policy.Statements[n])
+			if len(ofCall) == 0 {
+				return nil
+			}
+			keys = append(keys, ofCall...)
+		case reason.Effect == iam.Deny:
+		case reason.Applies, about:
+			possible[n] = true
+		default:
+			certain[n] = true
+		}
+	}
+	maps.DeleteFunc(possible, func(n int, _ bool) bool { return certain[n] })
+	for n := range possible {
+		keys = append(keys, keysOfCall(&policy.Statements[n])...)
+	}
+	if len(possible) == 0 {
+		return nil
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+func keysOfCall(s *iam.Statement) []string {
+	var keys []string
+	for _, c := range s.Conditions {
+		if trustpolicy.IsOfCall(c.Key) {
+			keys = append(keys, c.Key)
+		}
+	}
+	return keys
+}
+
 // mend finds the mistake that keeps a service account out, and the policy without it;
 // if there is none that can be mended, the policy gets one statement more.
 func mend(provider string, t claims, document []byte) (cause, mended string) {
@@ -154,8 +202,9 @@ func mend(provider string, t claims, document []byte) (cause, mended string) {
 	if err != nil || !iam.Evaluate(policy, trustRequest(provider, t)).Allowed() {
 		return cause, compact(statementFor(provider, t), document)
 	}
+	left := trustpolicy.Lint(corrected)
 	for _, f := range trustpolicy.Lint(document) {
-		if f.Severity == trustpolicy.Error {
+		if f.Severity == trustpolicy.Error && !slices.ContainsFunc(left, func(o trustpolicy.Finding) bool { return o.Rule == f.Rule && o.Message == f.Message }) {
 			cause += ": " + f.Message
 			break
 		}

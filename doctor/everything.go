@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/awsauth"
@@ -183,9 +184,12 @@ func (w *ward) look(prefix string, m objectMeta) AccountVerdict {
 	}
 	policy, err := iam.Parse([]byte(found.TrustPolicy), iam.TrustPolicy)
 	if err != nil {
-		return is(Bad, "the trust policy cannot be read: "+err.Error())
+		return is(Unknown, "the trust policy cannot be read: "+err.Error())
 	}
 	if decision := iam.Evaluate(policy, trustRequest(providerARN(role, t.issuer), t)); !decision.Allowed() {
+		if keys := openQuestions(policy, decision); len(keys) > 0 {
+			return is(Unknown, "whether the trust policy lets it in depends on the call: "+strings.Join(keys, ", "))
+		}
 		return is(Bad, "the trust policy does not let it in: "+decision.String())
 	}
 	return is(OK, "its pods get the role")
