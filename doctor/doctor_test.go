@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -34,6 +35,8 @@ type tried struct {
 	says string // a refusal
 	as   string // ... of this kind
 	role string // what it gets
+	// variable that has it; "" for AWS_ROLE_ARN
+	variable string
 }
 
 func (c cluster) TryPod(_ context.Context, namespace string, p []byte) ([]byte, error) {
@@ -56,7 +59,7 @@ func (c cluster) TryPod(_ context.Context, namespace string, p []byte) ([]byte, 
 			Name      string    `json:"name"`
 			Value     string    `json:"value"`
 			ValueFrom *struct{} `json:"valueFrom"`
-		}{Name: "AWS_ROLE_ARN", Value: t.role})
+		}{Name: cmp.Or(t.variable, "AWS_ROLE_ARN"), Value: t.role})
 	}
 	return json.Marshal(asked)
 }

@@ -68,6 +68,9 @@ func (d *Doctor) examineRehearsed(r *Report, w webhook, about rehearsal, answer 
 	}
 	role, ok := p.Spec.Containers[0].variable("AWS_ROLE_ARN")
 	switch {
+	case p.agentURL() != "":
+		r.ok("webhook", registered)
+		r.ok("pod-identity", "a pod that is made now gets its credentials from EKS Pod Identity: the annotation does not count")
 	case ok:
 		r.ok("webhook", registered+", and gives a pod its role: "+quote(role))
 	case about.role == "":

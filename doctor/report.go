@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/eksauth/eksauth/iam"
@@ -68,6 +69,19 @@ func (r *Report) follows(id, said, cause string, fix ...string) {
 		return
 	}
 	r.bad(id, said, cause, fix...)
+}
+
+// excuse takes back that something is wrong, because it does not count.
+func (r *Report) excuse(id string) {
+	for i := range r.Checks {
+		if c := &r.Checks[i]; c.ID == id && c.Status == Bad {
+			*c = Check{ID: id, Status: OK, Said: c.Said}
+		}
+	}
+}
+
+func (r *Report) has(id string) bool {
+	return slices.ContainsFunc(r.Checks, func(c Check) bool { return c.ID == id })
 }
 
 func (r *Report) add(c Check) { r.Checks = append(r.Checks, c) }

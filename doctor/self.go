@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 	"time"
 
@@ -48,10 +47,6 @@ func (s *Self) Examine(ctx context.Context) Report {
 		r.ok("region", "there is no AWS_REGION: SDKs want one from the program, or from a profile")
 	}
 	return r
-}
-
-func (r *Report) has(id string) bool {
-	return slices.ContainsFunc(r.Checks, func(c Check) bool { return c.ID == id })
 }
 
 // static are keys in the environment, which all SDKs take first.

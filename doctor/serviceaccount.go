@@ -62,6 +62,10 @@ func (d *Doctor) ServiceAccount(ctx context.Context, namespace, name string) Rep
 	if !r.isBad("service-account") {
 		d.examineWebhook(ctx, &r, rehearsal{namespace: namespace, account: name, role: given.RoleARN})
 	}
+	if r.has("pod-identity") {
+		r.excuse("annotation")
+		return r
+	}
 	t := d.examineToken(ctx, &r, namespace, name, given)
 	if role.Name != "" {
 		d.examineAWS(ctx, &r, role, t)
