@@ -196,6 +196,17 @@ func TestHealthyServiceAccount(t *testing.T) {
 	}
 }
 
+// A webhook that is called by a URL may have a certificate of a public authority.
+func TestAWebhookWithoutABundle(t *testing.T) {
+	t.Parallel()
+	d, c, _, _ := healthy(t)
+	hook := c.objects["mutatingwebhookconfigurations /pod-identity-webhook"].(map[string]any)["webhooks"].([]any)[0].(map[string]any)
+	hook["clientConfig"] = map[string]any{"url": "https://hook.example.com/mutate"}
+	if causes := d.ServiceAccount(t.Context(), "apps", "web").Causes(); len(causes) > 0 {
+		t.Errorf("%+v", causes)
+	}
+}
+
 // What cannot be tried is not guessed.
 func TestAWebhookThatCannotBeTried(t *testing.T) {
 	t.Parallel()
@@ -286,7 +297,24 @@ func TestServiceAccountCauses(t *testing.T) {
 			if len(causes) != 1 || causes[0].ID != c.id || !strings.Contains(causes[0].Cause, c.says) || !strings.Contains(strings.Join(causes[0].Fix, "\n"), c.fix) {
 				t.Errorf("%+v", causes)
 			}
+			canBePasted(t, r)
 		})
+	}
+}
+
+// canBePasted holds fixes to what a shell takes: commands, and comments.
+func canBePasted(t *testing.T, r Report) {
+	t.Helper()
+	programs := []string{"aws", "curl", "date", "eksauth", "kubectl", "sed"}
+	for _, cause := range r.Causes() {
+		for _, line := range cause.Fix {
+			line, _, _ = strings.Cut(line, "#")
+			for part := range strings.FieldsFuncSeq(line, func(r rune) bool { return r == ';' || r == '|' }) {
+				if words := strings.Fields(part); len(words) > 0 && !slices.Contains(programs, words[0]) {
+					t.Errorf("a shell would run %q of %q", words[0], cause.Fix)
+				}
+			}
+		}
 	}
 }
 

@@ -111,7 +111,7 @@ func (d *Doctor) Pod(ctx context.Context, namespace, name string) Report {
 	r := Report{Subject: "pod " + namespace + "/" + name}
 	raw, err := d.Cluster.Get(ctx, "pod", namespace, name)
 	if errors.Is(err, ErrNotFound) {
-		r.bad("pod", "there is no pod "+namespace+"/"+name, "the pod does not exist", "kubectl get pods -n "+namespace)
+		r.bad("pod", "there is no pod "+namespace+"/"+name, "the pod does not exist", command("kubectl", "get", "pods", "-n", namespace))
 		return r
 	}
 	var p pod

@@ -78,7 +78,7 @@ func (d *Doctor) examineRehearsed(r *Report, w webhook, about rehearsal, answer 
 	case len(w.MatchConditions) > 0 && w.FailurePolicy != "Ignore":
 		r.bad("webhook", "a pod that is made now gets no role, and the webhook must answer (failurePolicy: Fail)",
 			"the matchConditions of the registration leave the pod out, or the webhook does not see the annotation",
-			"kubectl get mutatingwebhookconfigurations -o yaml; see matchConditions of "+w.Name)
+			"kubectl get mutatingwebhookconfigurations -o yaml # see matchConditions of "+w.Name)
 	default:
 		r.bad("webhook", "a pod that is made now gets no role, and is admitted (failurePolicy: "+w.FailurePolicy+")",
 			"the webhook does not answer, and pods are admitted without it; or it does not see the annotation",
@@ -97,9 +97,9 @@ func uncallable(said string, w webhook) (cause string, fix []string) {
 		says, cause, fix string
 	}{
 		{"certificate has expired or is not yet valid", "the webhook's certificate has ended, or the clocks differ", "# renew it: eksauthd webhook and cert-manager do so by themselves, while they run"},
-		{"signed by unknown authority", "the webhook's certificate is not of the authority in the registration's caBundle", registration + "; is whoever keeps the caBundle in step (eksauthd webhook, cert-manager) running?"},
-		{"certificate is valid for", "the webhook's certificate is for another name than the one it is called by", registration + "; the certificate must be for SERVICE.NAMESPACE.svc, or the host of the url"},
-		{"not valid for any names", "the webhook's certificate is for no name at all", registration + "; the certificate must be for SERVICE.NAMESPACE.svc, or the host of the url"},
+		{"signed by unknown authority", "the webhook's certificate is not of the authority in the registration's caBundle", registration + " # is whoever keeps the caBundle in step (eksauthd webhook, cert-manager) running?"},
+		{"certificate is valid for", "the webhook's certificate is for another name than the one it is called by", registration + " # the certificate must be for SERVICE.NAMESPACE.svc, or the host of the url"},
+		{"not valid for any names", "the webhook's certificate is for no name at all", registration + " # the certificate must be for SERVICE.NAMESPACE.svc, or the host of the url"},
 		{"no endpoints available", "no pod of the webhook is ready", pods},
 		{"not found", "the webhook's service does not exist", registration},
 		{"connection refused", "nothing listens at " + where, pods},
