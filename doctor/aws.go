@@ -20,6 +20,7 @@ type claims struct {
 	issuer, subject, audience string
 	keyID                     string // "" if no token could be made
 	raw                       string
+	unread                    bool // the issuer's keys, from here
 
 	namespace, account string
 }
@@ -271,6 +272,9 @@ func (d *Doctor) askSTS(ctx context.Context, r *Report, role arn.Principal, t cl
 		return
 	}
 	r.ok("sts", "STS gives the role")
+	if t.unread { // STS could
+		r.excuse("issuer", Unknown)
+	}
 }
 
 // guess finds the one role that trusts the service account, for whoever has to write

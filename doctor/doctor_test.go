@@ -277,9 +277,11 @@ func TestServiceAccountCauses(t *testing.T) {
 		"it fails open": {func(c cluster, _ *account, _ *keys) {
 			c.tried.role, hook(c)["failurePolicy"] = "none", "Ignore"
 		}, "webhook", "does not answer, and pods are admitted without it", "failing open"},
-		"nobody answers":   {func(c cluster, _ *account, _ *keys) { delete(c.objects, "endpointslices eks/hook-1") }, "webhook", "the webhook is down", "kubectl get pods -n eks"},
-		"old keys":         {func(_ cluster, _ *account, k *keys) { k.ids = []string{"old"} }, "issuer", "not those of the cluster", "curl https://issuer.example.com/dev/openid/v1/jwks"},
-		"an issuer down":   {func(_ cluster, _ *account, k *keys) { k.err = errors.New("connection refused") }, "issuer", "STS cannot read the issuer's keys", "curl"},
+		"nobody answers": {func(c cluster, _ *account, _ *keys) { delete(c.objects, "endpointslices eks/hook-1") }, "webhook", "the webhook is down", "kubectl get pods -n eks"},
+		"old keys":       {func(_ cluster, _ *account, k *keys) { k.ids = []string{"old"} }, "issuer", "not those of the cluster", "curl https://issuer.example.com/dev/openid/v1/jwks"},
+		"an issuer down": {func(_ cluster, a *account, k *keys) {
+			k.err, a.says = errors.New("connection refused"), errors.New("InvalidIdentityToken")
+		}, "issuer", "STS cannot read the issuer's keys", "curl"},
 		"no provider":      {func(_ cluster, a *account, _ *keys) { a.provider = Provider{} }, "provider", "does not know this cluster's issuer", "aws iam create-open-id-connect-provider --url https://issuer.example.com/dev --client-id-list sts.amazonaws.com"},
 		"another audience": {func(_ cluster, a *account, _ *keys) { a.provider.ClientIDs = []string{"x"} }, "provider", "does not take the audience", "aws iam add-client-id-to-open-id-connect-provider"},
 		"no role":          {func(_ cluster, a *account, _ *keys) { a.role = Role{} }, "role", "does not exist", "aws iam create-role --role-name web --assume-role-policy-document"},
@@ -338,6 +340,48 @@ func TestWhatCouldNotBeChecked(t *testing.T) {
 	d.Cluster = cluster{err: fmt.Errorf("%w: serviceaccounts", ErrForbidden)}
 	if r := d.ServiceAccount(t.Context(), "apps", "web"); len(r.Causes()) > 0 || r.Checks[0].Status != Unknown {
 		t.Errorf("without rights: %+v", r)
+	}
+}
+
+// An issuer that only this machine cannot reach is no cause: STS could.
+func TestAnIssuerThatSTSReaches(t *testing.T) {
+	t.Parallel()
+	d, c, a, k := healthy(t)
+	k.err = errors.New("dial tcp: i/o timeout")
+	r := d.ServiceAccount(t.Context(), "apps", "web")
+	if len(r.Causes()) > 0 || !strings.HasPrefix(said(r, "issuer"), "unknown: ") {
+		t.Errorf("%+v", r.Checks)
+	}
+	c.objects["serviceaccounts /web"] = map[string]any{"metadata": map[string]any{"namespace": "apps", "name": "web", "annotations": map[string]string{"eks.amazonaws.com/role-arn": roleARN}}}
+	if e := d.Everything(t.Context()); e.Failing() || !strings.HasPrefix(said(e.Cluster, "issuer"), "unknown: ") {
+		t.Errorf("%+v", e)
+	}
+	a.says = errors.New("InvalidIdentityToken: Couldn't retrieve verification key from your identity provider")
+	if causes := d.ServiceAccount(t.Context(), "apps", "web").Causes(); len(causes) != 1 || causes[0].ID != "issuer" {
+		t.Errorf("%+v", causes)
+	}
+	k.err, k.ids, a.says = nil, []string{"old"}, nil // STS keeps keys for a while
+	if causes := d.ServiceAccount(t.Context(), "apps", "web").Causes(); len(causes) != 1 || causes[0].ID != "issuer" {
+		t.Errorf("%+v", causes)
+	}
+}
+
+// Roles may all be of another account than the credentials: it needs no provider then.
+func TestEverythingOfAnotherAccount(t *testing.T) {
+	t.Parallel()
+	d, c, a, _ := healthy(t)
+	a.provider = Provider{}
+	annotated := func(role string) map[string]any {
+		return map[string]any{"metadata": map[string]any{"namespace": "apps", "name": "web", "annotations": map[string]string{"eks.amazonaws.com/role-arn": role}}}
+	}
+	c.objects["serviceaccounts /web"] = annotated("arn:aws:iam::444455556666:role/web")
+	if e := d.Everything(t.Context()); e.Failing() || !strings.HasPrefix(said(e.Cluster, "provider"), "unknown: ") {
+		t.Errorf("%+v", e)
+	}
+	d, c, _, _ = healthy(t)
+	c.objects["serviceaccounts /web"] = annotated("arn:aws:iam::111122223333:role/team/web")
+	if e := d.Everything(t.Context()); len(e.Accounts) != 1 || e.Accounts[0].Said != "the role web is "+roleARN+", and the annotation gives it another path" {
+		t.Errorf("%+v", e.Accounts)
 	}
 }
 

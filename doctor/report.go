@@ -71,11 +71,12 @@ func (r *Report) follows(id, said, cause string, fix ...string) {
 	r.bad(id, said, cause, fix...)
 }
 
-// excuse takes back that something is wrong, because it does not count.
-func (r *Report) excuse(id string) {
+// excuse takes back that something is wrong: it turned out not to matter, or not to be
+// known.
+func (r *Report) excuse(id string, as Status) {
 	for i := range r.Checks {
 		if c := &r.Checks[i]; c.ID == id && c.Status == Bad {
-			*c = Check{ID: id, Status: OK, Said: c.Said}
+			*c = Check{ID: id, Status: as, Said: c.Said}
 		}
 	}
 }

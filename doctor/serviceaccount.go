@@ -63,7 +63,7 @@ func (d *Doctor) ServiceAccount(ctx context.Context, namespace, name string) Rep
 		d.examineWebhook(ctx, &r, rehearsal{namespace: namespace, account: name, role: given.RoleARN})
 	}
 	if r.has("pod-identity") {
-		r.excuse("annotation")
+		r.excuse("annotation", OK)
 		return r
 	}
 	t := d.examineToken(ctx, &r, namespace, name, given)
@@ -148,12 +148,13 @@ func (d *Doctor) examineToken(ctx context.Context, r *Report, namespace, name st
 		return t
 	}
 	r.ok("token", "tokens are of "+t.subject+", for "+t.audience+", by "+t.issuer)
-	d.examineIssuer(ctx, r, t)
+	t.unread = !d.examineIssuer(ctx, r, t)
 	return t
 }
 
-// examineIssuer asks the issuer for its keys, as STS does.
-func (d *Doctor) examineIssuer(ctx context.Context, r *Report, t claims) {
+// examineIssuer asks the issuer for its keys, as STS does, and reports whether they
+// could be read.
+func (d *Doctor) examineIssuer(ctx context.Context, r *Report, t claims) (read bool) {
 	keys, err := d.Issuer.PublishedKeys(ctx, t.issuer)
 	var untrusted *UntrustedError
 	switch {
@@ -168,6 +169,7 @@ func (d *Doctor) examineIssuer(ctx context.Context, r *Report, t claims) {
 	default:
 		r.ok("issuer", "the issuer publishes the key that signs")
 	}
+	return err == nil
 }
 
 // UntrustedError is an issuer whose certificate this machine does not trust, which
