@@ -267,7 +267,11 @@ func (d *Doctor) askSTS(ctx context.Context, r *Report, role arn.Principal, t cl
 		r.unknown("sts", "what STS says", "no token could be made")
 		return
 	}
-	if err := d.STS.Assume(ctx, role.String(), t.raw); err != nil {
+	switch err := d.STS.Assume(ctx, role.String(), t.raw); {
+	case errors.Is(err, ErrNoAnswer):
+		r.unknown("sts", "what STS says", err.Error())
+		return
+	case err != nil:
 		r.follows("sts", "STS says: "+err.Error(), "STS refuses, and nothing that can be seen from here says why")
 		return
 	}

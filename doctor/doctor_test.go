@@ -320,6 +320,16 @@ func canBePasted(t *testing.T, r Report) {
 	}
 }
 
+// STS that only this machine cannot reach says nothing of the role.
+func TestNoWayToSTS(t *testing.T) {
+	t.Parallel()
+	d, _, a, _ := healthy(t)
+	a.says = fmt.Errorf("%w: dial tcp: i/o timeout", ErrNoAnswer)
+	if r := d.ServiceAccount(t.Context(), "apps", "web"); len(r.Causes()) > 0 || !strings.HasPrefix(said(r, "sts"), "unknown: ") {
+		t.Errorf("%+v", r.Checks)
+	}
+}
+
 // What may not be read is said, and nothing is made of it.
 func TestWhatCouldNotBeChecked(t *testing.T) {
 	t.Parallel()

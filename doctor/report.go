@@ -100,6 +100,7 @@ func (r *Report) isBad(id string) bool {
 var (
 	ErrNotFound  = errors.New("not found")
 	ErrForbidden = errors.New("forbidden")
+	ErrNoAnswer  = errors.New("no answer") // of STS: the network, and no refusal
 )
 
 // Cluster reads a Kubernetes cluster. Answers are the API's JSON.
@@ -126,7 +127,7 @@ type IAM interface {
 type STS interface {
 	// Account is that of the credentials.
 	Account(ctx context.Context) (string, error)
-	// Assume asks for the role by a token; it returns STS's error.
+	// Assume asks for the role by a token; it returns STS's error, or ErrNoAnswer.
 	Assume(ctx context.Context, role, token string) error
 }
 

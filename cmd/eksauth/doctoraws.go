@@ -65,8 +65,12 @@ func (a *accountClient) Assume(ctx context.Context, role, token string) error {
 	_, err := sts.NewFromConfig(cfg).AssumeRoleWithWebIdentity(ctx, &sts.AssumeRoleWithWebIdentityInput{
 		RoleArn: &role, RoleSessionName: aws.String(doctorSession), WebIdentityToken: &token, DurationSeconds: aws.Int32(900),
 	})
-	if err != nil {
+	var api smithy.APIError
+	switch {
+	case errors.As(err, &api):
 		return errors.New(awsMessage(err))
+	case err != nil:
+		return fmt.Errorf("%w: %w", doctor.ErrNoAnswer, err)
 	}
 	return nil
 }

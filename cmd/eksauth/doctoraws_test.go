@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/eksauth/eksauth/doctor"
 	"github.com/eksauth/eksauth/internal/cli"
 	"github.com/eksauth/eksauth/sigv4"
 )
@@ -53,5 +55,32 @@ func TestIAMOfEachPartition(t *testing.T) {
 		if endpoint, signed := client.iamEndpoint(); endpoint+" "+signed != want {
 			t.Errorf("%s: %s %s, want %s", region, endpoint, signed, want)
 		}
+	}
+}
+
+// Nobody there is not the same as a refusal.
+func TestAssumeTellsNoAnswerFromARefusal(t *testing.T) {
+	refuses := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprint(w, "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>")
+	}))
+	defer refuses.Close()
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	for url, noAnswer := range map[string]bool{refuses.URL: false, gone.URL: true} {
+		client := &accountClient{cfg: aws.Config{Region: "us-east-1", BaseEndpoint: &url, RetryMaxAttempts: 1}}
+		err := client.Assume(t.Context(), "arn:aws:iam::111122223333:role/web", "a.b.c")
+		if err == nil || errors.Is(err, doctor.ErrNoAnswer) != noAnswer || strings.Contains(err.Error(), "a.b.c") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
+
+// What others wrote does nothing to a terminal: no escapes, no change of direction.
+func TestFixesArePrintable(t *testing.T) {
+	var b strings.Builder
+	printFix(&b, []string{"kubectl get pods", "# \x1b[2J", "# \u202e"})
+	if want := "Fix:\n  kubectl get pods\n  \"# \\x1b[2J\"\n  \"# \\u202e\"\n"; b.String() != want {
+		t.Errorf("%q", b.String())
 	}
 }
