@@ -145,8 +145,14 @@ func (d *Doctor) examineTrust(r *Report, role arn.Principal, document, provider 
 		return
 	}
 	cause, mended := mend(provider, t, []byte(document))
+	fix := []string{updateTrust(role, mended)}
+	for _, f := range trustpolicy.Lint([]byte(mended)) {
+		if f.Rule == "too-long" {
+			fix = append(fix, "# "+f.Message+": "+f.Hint)
+		}
+	}
 	r.add(Check{
-		ID: "trust-policy", Status: Bad, Said: said, Cause: cause, Fix: []string{updateTrust(role, mended)},
+		ID: "trust-policy", Status: Bad, Said: said, Cause: cause, Fix: fix,
 		Was: string(trustpolicy.Format([]byte(document))), Becomes: string(trustpolicy.Format([]byte(mended))),
 	})
 }
@@ -235,7 +241,9 @@ func statementFor(provider string, t claims) map[string]any {
 func compact(statement map[string]any, old []byte) string {
 	policy := map[string]any{"Version": iam.Version2012}
 	var was map[string]any
-	if json.Unmarshal(old, &was) == nil && was != nil {
+	decoder := json.NewDecoder(bytes.NewReader(old))
+	decoder.UseNumber()
+	if decoder.Decode(&was) == nil && was != nil {
 		policy = was
 	}
 	var statements []any

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -62,5 +63,24 @@ func TestTheMistakeThatIsNamed(t *testing.T) {
 	causes := d.ServiceAccount(t.Context(), "apps", "web").Causes()
 	if len(causes) != 1 || !strings.Contains(causes[0].Cause, "a condition key has no scheme") {
 		t.Errorf("%+v", causes)
+	}
+}
+
+// A fix keeps what it does not change, to the last digit, and says if IAM may refuse it.
+func TestFixOfALongPolicy(t *testing.T) {
+	t.Parallel()
+	d, _, a, _ := healthy(t)
+	var others []string
+	for i := range 60 {
+		others = append(others, fmt.Sprintf(`"system:serviceaccount:apps:other-%d"`, i))
+	}
+	a.role.TrustPolicy = trust(allow(`"NumericLessThan": {"aws:MultiFactorAuthAge": 12345678901234567890}, "StringEquals": {"` + issuerHost + `:sub": [` + strings.Join(others, ",") + `]}`))
+	causes := d.ServiceAccount(t.Context(), "apps", "web").Causes()
+	if len(causes) != 1 {
+		t.Fatalf("%+v", causes)
+	}
+	fix := strings.Join(causes[0].Fix, "\n")
+	if !strings.Contains(fix, "12345678901234567890") || !strings.Contains(fix, "# the policy has ") || !strings.Contains(fix, "IAM takes 2048 unless") {
+		t.Error(fix)
 	}
 }
