@@ -99,6 +99,10 @@ func (l *linter) value(c *iam.Condition, name, v string) {
 	case name == "sub" && isSTSAudience(v):
 		l.add("audience-as-subject", Error, c.Position, "write :aud", "%s is an audience, and stands under :sub", quote(v))
 	case name != "sub" || strings.Contains(v, "${") || reach(v) != "":
+	case isOfCI(c.Key):
+		if namesNoOwner(v) {
+			l.add("any-namespace", Error, c.Position, "name the owner", "%s is of more than one owner", quote(v))
+		}
 	case startsAsSubject && !strings.HasPrefix(v, subjectPrefix):
 		l.add("subject-case", Error, c.Position, "write "+subjectPrefix, "%s is not written in lower case, which counts", quote(v))
 	case !startsAsSubject && !hasWildcard(v):
@@ -106,6 +110,25 @@ func (l *linter) value(c *iam.Condition, name, v string) {
 	case !isSubject(fill(v)):
 		l.add("subject-form", Error, c.Position, "write "+subjectPrefix+"NAMESPACE:NAME", "%s does not name a namespace and a service account", quote(v))
 	}
+}
+
+// isOfCI reports whether a key is a claim of a CI system, for which a role may be beside
+// service accounts: its subjects are of other forms.
+func isOfCI(key string) bool {
+	prefix, _ := conditionName(key)
+	switch strings.ToLower(prefix) {
+	case "token.actions.githubusercontent.com", "gitlab.com", "app.terraform.io":
+		return true
+	}
+	return false
+}
+
+// namesNoOwner reports whether a pattern of a CI system's subjects, KIND:OWNER/… or
+// KIND:OWNER:…, has a wildcard before the owner ends.
+func namesNoOwner(pattern string) bool {
+	_, rest, _ := strings.Cut(pattern, ":")
+	owner := rest[:max(0, strings.IndexAny(rest, "/:"))]
+	return hasWildcard(pattern) && (owner == "" || hasWildcard(owner))
 }
 
 // isSTSAudience: the usual audience, or one that is taken for it, of a region's STS.
