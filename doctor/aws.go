@@ -21,8 +21,6 @@ type claims struct {
 	keyID                     string // "" if no token could be made
 	raw                       string
 	unread                    bool // the issuer's keys, from here
-
-	namespace, account string
 }
 
 // asksFor reports whether an annotation asks for the audience.

@@ -124,7 +124,7 @@ func (d *Doctor) roleAnnotation() string { return d.AnnotationPrefix + "/role-ar
 // examineToken finds out what the service account's tokens say, and whether whoever
 // verifies them can.
 func (d *Doctor) examineToken(ctx context.Context, r *Report, namespace, name string, given irsa.ServiceAccount) claims {
-	t := claims{subject: "system:serviceaccount:" + namespace + ":" + name, audience: defaultAudience, namespace: namespace, account: name}
+	t := claims{subject: "system:serviceaccount:" + namespace + ":" + name, audience: defaultAudience}
 	if given.Audience != "" {
 		t.audience = given.Audience
 	}
