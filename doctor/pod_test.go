@@ -80,3 +80,19 @@ func TestPodIdentity(t *testing.T) {
 		t.Errorf("static keys win: %+v", causes)
 	}
 }
+
+// Of several annotations that may have been meant the same one is proposed each time: that
+// of EKS, misspelt, before another's.
+func TestTheAnnotationThatWasMeant(t *testing.T) {
+	t.Parallel()
+	d, c, _, _ := healthy(t)
+	c.objects["serviceaccount apps/web"] = map[string]any{"metadata": map[string]any{"annotations": map[string]string{
+		"eks.amazonaws.com/rolearn": "arn:aws:iam::111122223333:role/meant", "audit.example.com/role": "arn:aws:iam::111122223333:role/audit", "iam.amazonaws.com/role": "arn:aws:iam::111122223333:role/old",
+	}}}
+	for range 20 {
+		causes := d.ServiceAccount(t.Context(), "apps", "web").Causes()
+		if len(causes) != 1 || !strings.Contains(strings.Join(causes[0].Fix, ""), "role/meant") || !strings.Contains(causes[0].Said, "; audit.example.com/role is not read; eks.amazonaws.com/rolearn is not read; ") {
+			t.Fatalf("%+v", causes)
+		}
+	}
+}

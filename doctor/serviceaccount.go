@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -110,9 +111,13 @@ func (d *Doctor) examineAccount(ctx context.Context, r *Report, namespace, name 
 // noAnnotation looks for one that was meant.
 func (d *Doctor) noAnnotation(r *Report, m objectMeta) {
 	said, fix := "it has no annotation "+d.roleAnnotation(), annotate
-	for key, value := range m.Annotations {
-		if p, err := arn.ParsePrincipal(value); err == nil && p.Kind == arn.Role {
-			said += "; " + key + " is not read"
+	for _, key := range slices.Sorted(maps.Keys(m.Annotations)) {
+		value := m.Annotations[key]
+		if p, err := arn.ParsePrincipal(value); err != nil || p.Kind != arn.Role {
+			continue
+		}
+		said += "; " + key + " is not read"
+		if fix == annotate || strings.HasPrefix(key, d.AnnotationPrefix) {
 			fix = annotate + value
 		}
 	}
