@@ -205,6 +205,10 @@ func TestAWebhookWithoutABundle(t *testing.T) {
 	if causes := d.ServiceAccount(t.Context(), "apps", "web").Causes(); len(causes) > 0 {
 		t.Errorf("%+v", causes)
 	}
+	c.tried.says = `failed calling webhook "x": failed to call webhook: tls: failed to verify certificate: x509: certificate signed by unknown authority`
+	if causes := d.ServiceAccount(t.Context(), "apps", "web").Causes(); len(causes) != 1 || !strings.Contains(causes[0].Cause, "has no caBundle") {
+		t.Errorf("%+v", causes)
+	}
 }
 
 // What cannot be tried is not guessed.

@@ -93,6 +93,9 @@ func uncallable(said string, w webhook) (cause string, fix []string) {
 		where, pods = "the service "+s.Namespace+"/"+s.Name, command("kubectl", "get", "pods,endpointslices", "-n", s.Namespace)
 	}
 	registration := "kubectl get mutatingwebhookconfigurations -o yaml"
+	if len(w.ClientConfig.CABundle) == 0 && strings.Contains(said, "signed by unknown authority") {
+		return "the API server cannot verify the webhook: its registration has no caBundle, and its certificate is of no public authority", []string{registration}
+	}
 	for _, known := range []struct {
 		says, cause, fix string
 	}{
