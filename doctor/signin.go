@@ -125,6 +125,9 @@ func (s *SignIn) mapping(ctx context.Context, r *Report, id arn.Identity, given 
 	m, err := table.MapWith(ctx, id, s.Names)
 	var unmapped *awsauth.NotMappedError
 	switch {
+	case errors.As(err, &unmapped) && found.unread != nil:
+		r.unknown("mapping", "the mappings of the cluster", found.unread.Error())
+		return
 	case errors.As(err, &unmapped):
 		said := id.Canonical() + " is not mapped by " + strings.Join(sources, " or ")
 		if hints := unmapped.Hints(); len(hints) > 0 {
@@ -161,6 +164,7 @@ type mappings struct {
 	docs    []awsauth.Document
 	names   []string // of each
 	cluster string   // of EKS, if aws-auth does not count there
+	unread  error    // why custom resources, which come last, could not be read
 }
 
 func (m *mappings) add(name string, doc awsauth.Document) {
@@ -261,7 +265,11 @@ func (s *SignIn) addConfigMap(ctx context.Context, found *mappings) error {
 
 func (s *SignIn) addIdentityMappings(ctx context.Context, found *mappings) error {
 	raw, err := s.Cluster.List(ctx, "iamidentitymappings.iamauthenticator.k8s.aws", "")
-	if err != nil { // most clusters do not know them
+	switch {
+	case errors.Is(err, ErrForbidden): // there are such
+		found.unread = err
+		return nil
+	case err != nil: // most clusters do not know them
 		return nil
 	}
 	var list struct {

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -73,6 +74,28 @@ func TestSignIn(t *testing.T) {
 		}
 		if !strings.HasPrefix(said(r, "mapping"), string(c.status)+": ") || !strings.Contains(all.String(), c.says) {
 			t.Errorf("%s: %s\n%s", name, said(r, "mapping"), all.String())
+		}
+	}
+}
+
+// hidden is a cluster whose custom resources may not be listed.
+type hidden struct{ cluster }
+
+func (hidden) List(context.Context, string, string) ([]byte, error) {
+	return nil, fmt.Errorf("%w: iamidentitymappings", ErrForbidden)
+}
+
+// Whoever is not mapped by what may be read may be by what may not.
+func TestSignInByWhatMayNotBeRead(t *testing.T) {
+	t.Parallel()
+	c := cluster{objects: map[string]any{"configmap kube-system/aws-auth": map[string]any{"data": map[string]string{
+		"mapUsers": "- userarn: arn:aws:iam::111122223333:user/bob\n  username: bob\n",
+	}}}}
+	s := &SignIn{Cluster: hidden{c}, Access: rbac{}, Names: noNodes{}}
+	for who, want := range map[string]string{"ada": "unknown: ", "bob": "ok: signs in as bob"} {
+		r := s.User(t.Context(), "arn:aws:iam::111122223333:user/"+who)
+		if len(r.Causes()) > 0 || !strings.HasPrefix(said(r, "mapping"), want) {
+			t.Errorf("%+v", r.Checks)
 		}
 	}
 }
