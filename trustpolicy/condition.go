@@ -187,7 +187,7 @@ func (l *linter) subjectScope(c *iam.Condition, v string) {
 
 // oneIssuer finds conditions that no token can meet: each has the claims of one issuer.
 func (l *linter) oneIssuer(s *iam.Statement, hosts []string) {
-	first := ""
+	first, at := "", iam.Position{}
 	for i := range s.Conditions {
 		c := &s.Conditions[i]
 		prefix, _ := conditionName(c.Key)
@@ -195,10 +195,16 @@ func (l *linter) oneIssuer(s *iam.Statement, hosts []string) {
 			continue
 		}
 		if first == "" {
-			first = prefix
+			first, at = prefix, c.Position
 		}
 		if !strings.EqualFold(first, prefix) {
 			l.add("several-issuers", Error, c.Position, "write one statement for each issuer", "a token has the claims of one issuer, and the conditions of a statement hold together: nobody meets these")
+			return
+		}
+	}
+	for _, host := range hosts {
+		if first != "" && !strings.EqualFold(first, host) {
+			l.add("several-issuers", Error, at, "write one statement for each issuer", "no token of %s has this claim, so that nobody of that issuer gets in", quote(host))
 			return
 		}
 	}

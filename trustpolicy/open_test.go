@@ -150,6 +150,17 @@ func TestSeveralIssuers(t *testing.T) {
 	}
 }
 
+// An issuer that no condition is about has nobody who meets them.
+func TestConditionsOfOneIssuerOfTwo(t *testing.T) {
+	t.Parallel()
+	const second = "oidc.example.com/b"
+	doc := []byte(changed(trusts, `{"Federated": ["`+provider+`", "arn:aws:iam::111122223333:oidc-provider/`+second+`"]}`))
+	found := Lint(doc)
+	if !slices.Equal(rules(found), []string{"several-issuers"}) || !strings.Contains(found[0].Message, second) || admits(t, doc, second, web, "sts.amazonaws.com") || !admits(t, doc, host, web, "sts.amazonaws.com") {
+		t.Errorf("%+v", found)
+	}
+}
+
 func TestDenyAll(t *testing.T) {
 	t.Parallel()
 	with := func(deny string) []byte {
