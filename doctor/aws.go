@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -19,8 +20,7 @@ type claims struct {
 	issuer, subject, audience string
 	keyID                     string // "" if no token could be made
 	raw                       string
-
-	namespace, account string
+	unread                    bool // the issuer's keys, from here
 }
 
 // asksFor reports whether an annotation asks for the audience.
@@ -119,8 +119,8 @@ func pathOption(role arn.Principal) []string {
 
 func (d *Doctor) examineTrust(r *Report, role arn.Principal, document, provider string, t claims) {
 	policy, err := iam.Parse([]byte(document), iam.TrustPolicy)
-	if err != nil {
-		r.bad("trust-policy", "the trust policy cannot be read: "+err.Error(), "the trust policy is malformed", updateTrust(role, compact(statementFor(provider, t), nil)))
+	if err != nil { // IAM took it: to replace it would lose what it says
+		r.unknown("trust-policy", "the trust policy", err.Error())
 		return
 	}
 	decision := iam.Evaluate(policy, trustRequest(provider, t))
@@ -133,16 +133,69 @@ func (d *Doctor) examineTrust(r *Report, role arn.Principal, document, provider 
 		r.follows("trust-policy", "the trust policy is not for the audience "+quote(t.audience), "")
 		return
 	}
+	if keys := openQuestions(policy, decision); len(keys) > 0 {
+		r.unknown("trust-policy", "whether the trust policy lets "+t.subject+" in", "that depends on the call: "+strings.Join(keys, ", "))
+		return
+	}
 	said := "the trust policy does not let " + t.subject + " in: " + decision.String()
 	if decision.Effect == iam.Deny {
 		r.bad("trust-policy", said, "the trust policy denies this service account, and a Deny wins over every Allow", "# take that statement out of the trust policy, if it is not meant")
 		return
 	}
 	cause, mended := mend(provider, t, []byte(document))
+	fix := []string{updateTrust(role, mended)}
+	for _, f := range trustpolicy.Lint([]byte(mended)) {
+		if f.Rule == "too-long" {
+			fix = append(fix, "# "+f.Message+": "+f.Hint)
+		}
+	}
 	r.add(Check{
-		ID: "trust-policy", Status: Bad, Said: said, Cause: cause, Fix: []string{updateTrust(role, mended)},
+		ID: "trust-policy", Status: Bad, Said: said, Cause: cause, Fix: fix,
 		Was: string(trustpolicy.Format([]byte(document))), Becomes: string(trustpolicy.Format([]byte(mended))),
 	})
+}
+
+// openQuestions are the condition keys on which alone a refusal rests, where they are
+// about the call, such as its address: what they will be nobody can say here.
+func openQuestions(policy *iam.Policy, refusal iam.Decision) []string {
+	var keys []string
+	certain := map[int]bool{} // Allow statements that do not apply whatever the call is
+	possible := map[int]bool{}
+	for _, reason := range refusal.Reasons() {
+		n, about := reason.Statement, reason.Element == "Condition" && trustpolicy.IsOfCall(reason.Key)
+		switch {
+		case reason.Effect == iam.Deny && reason.Applies:
+			ofCall := keysOfCall(&policy.Statements[n])
+			if len(ofCall) == 0 {
+				return nil
+			}
+			keys = append(keys, ofCall...)
+		case reason.Effect == iam.Deny:
+		case reason.Applies, about:
+			possible[n] = true
+		default:
+			certain[n] = true
+		}
+	}
+	maps.DeleteFunc(possible, func(n int, _ bool) bool { return certain[n] })
+	for n := range possible {
+		keys = append(keys, keysOfCall(&policy.Statements[n])...)
+	}
+	if len(possible) == 0 {
+		return nil
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+func keysOfCall(s *iam.Statement) []string {
+	var keys []string
+	for _, c := range s.Conditions {
+		if trustpolicy.IsOfCall(c.Key) {
+			keys = append(keys, c.Key)
+		}
+	}
+	return keys
 }
 
 // mend finds the mistake that keeps a service account out, and the policy without it;
@@ -154,8 +207,9 @@ func mend(provider string, t claims, document []byte) (cause, mended string) {
 	if err != nil || !iam.Evaluate(policy, trustRequest(provider, t)).Allowed() {
 		return cause, compact(statementFor(provider, t), document)
 	}
+	left := trustpolicy.Lint(corrected)
 	for _, f := range trustpolicy.Lint(document) {
-		if f.Severity == trustpolicy.Error {
+		if f.Severity == trustpolicy.Error && !slices.ContainsFunc(left, func(o trustpolicy.Finding) bool { return o.Rule == f.Rule && o.Message == f.Message }) {
 			cause += ": " + f.Message
 			break
 		}
@@ -185,7 +239,9 @@ func statementFor(provider string, t claims) map[string]any {
 func compact(statement map[string]any, old []byte) string {
 	policy := map[string]any{"Version": iam.Version2012}
 	var was map[string]any
-	if json.Unmarshal(old, &was) == nil && was != nil {
+	decoder := json.NewDecoder(bytes.NewReader(old))
+	decoder.UseNumber()
+	if decoder.Decode(&was) == nil && was != nil {
 		policy = was
 	}
 	var statements []any
@@ -217,11 +273,18 @@ func (d *Doctor) askSTS(ctx context.Context, r *Report, role arn.Principal, t cl
 		r.unknown("sts", "what STS says", "no token could be made")
 		return
 	}
-	if err := d.STS.Assume(ctx, role.String(), t.raw); err != nil {
+	switch err := d.STS.Assume(ctx, role.String(), t.raw); {
+	case errors.Is(err, ErrNoAnswer):
+		r.unknown("sts", "what STS says", err.Error())
+		return
+	case err != nil:
 		r.follows("sts", "STS says: "+err.Error(), "STS refuses, and nothing that can be seen from here says why")
 		return
 	}
 	r.ok("sts", "STS gives the role")
+	if t.unread { // STS could
+		r.excuse("issuer", Unknown)
+	}
 }
 
 // guess finds the one role that trusts the service account, for whoever has to write

@@ -4,8 +4,9 @@
 // to what RBAC lets them do.
 //
 // It decides nothing itself: what a pod should have got is irsa's to say, what a
-// trust policy lets in is iam's, what an issuer publishes is oidc's, who made a token
-// is token's, and who that is in Kubernetes awsauth's. It reads and changes nothing;
+// trust policy lets in is iam's, what is wrong with it trustpolicy's, what an issuer
+// publishes is oidc's, who made a token is token's, and who that is in Kubernetes
+// awsauth's and accessentry's. It reads and changes nothing;
 // what it may not read it says it could not check.
 //
 // It may import those, arn, internal/shell and the standard library. Whoever uses it says

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -34,6 +35,8 @@ type tried struct {
 	says string // a refusal
 	as   string // ... of this kind
 	role string // what it gets
+	// variable that has it; "" for AWS_ROLE_ARN
+	variable string
 }
 
 func (c cluster) TryPod(_ context.Context, namespace string, p []byte) ([]byte, error) {
@@ -56,7 +59,7 @@ func (c cluster) TryPod(_ context.Context, namespace string, p []byte) ([]byte, 
 			Name      string    `json:"name"`
 			Value     string    `json:"value"`
 			ValueFrom *struct{} `json:"valueFrom"`
-		}{Name: "AWS_ROLE_ARN", Value: t.role})
+		}{Name: cmp.Or(t.variable, "AWS_ROLE_ARN"), Value: t.role})
 	}
 	return json.Marshal(asked)
 }
@@ -193,6 +196,21 @@ func TestHealthyServiceAccount(t *testing.T) {
 	}
 }
 
+// A webhook that is called by a URL may have a certificate of a public authority.
+func TestAWebhookWithoutABundle(t *testing.T) {
+	t.Parallel()
+	d, c, _, _ := healthy(t)
+	hook := c.objects["mutatingwebhookconfigurations /pod-identity-webhook"].(map[string]any)["webhooks"].([]any)[0].(map[string]any)
+	hook["clientConfig"] = map[string]any{"url": "https://hook.example.com/mutate"}
+	if causes := d.ServiceAccount(t.Context(), "apps", "web").Causes(); len(causes) > 0 {
+		t.Errorf("%+v", causes)
+	}
+	c.tried.says = `failed calling webhook "x": failed to call webhook: tls: failed to verify certificate: x509: certificate signed by unknown authority`
+	if causes := d.ServiceAccount(t.Context(), "apps", "web").Causes(); len(causes) != 1 || !strings.Contains(causes[0].Cause, "has no caBundle") {
+		t.Errorf("%+v", causes)
+	}
+}
+
 // What cannot be tried is not guessed.
 func TestAWebhookThatCannotBeTried(t *testing.T) {
 	t.Parallel()
@@ -263,13 +281,14 @@ func TestServiceAccountCauses(t *testing.T) {
 		"it fails open": {func(c cluster, _ *account, _ *keys) {
 			c.tried.role, hook(c)["failurePolicy"] = "none", "Ignore"
 		}, "webhook", "does not answer, and pods are admitted without it", "failing open"},
-		"nobody answers":     {func(c cluster, _ *account, _ *keys) { delete(c.objects, "endpointslices eks/hook-1") }, "webhook", "the webhook is down", "kubectl get pods -n eks"},
-		"old keys":           {func(_ cluster, _ *account, k *keys) { k.ids = []string{"old"} }, "issuer", "not those of the cluster", "curl https://issuer.example.com/dev/openid/v1/jwks"},
-		"an issuer down":     {func(_ cluster, _ *account, k *keys) { k.err = errors.New("connection refused") }, "issuer", "STS cannot read the issuer's keys", "curl"},
-		"no provider":        {func(_ cluster, a *account, _ *keys) { a.provider = Provider{} }, "provider", "does not know this cluster's issuer", "aws iam create-open-id-connect-provider --url https://issuer.example.com/dev --client-id-list sts.amazonaws.com"},
-		"another audience":   {func(_ cluster, a *account, _ *keys) { a.provider.ClientIDs = []string{"x"} }, "provider", "does not take the audience", "aws iam add-client-id-to-open-id-connect-provider"},
-		"no role":            {func(_ cluster, a *account, _ *keys) { a.role = Role{} }, "role", "does not exist", "aws iam create-role --role-name web --assume-role-policy-document"},
-		"a malformed policy": {func(_ cluster, a *account, _ *keys) { a.role.TrustPolicy = "{" }, "trust-policy", "malformed", "aws iam update-assume-role-policy"},
+		"nobody answers": {func(c cluster, _ *account, _ *keys) { delete(c.objects, "endpointslices eks/hook-1") }, "webhook", "the webhook is down", "kubectl get pods -n eks"},
+		"old keys":       {func(_ cluster, _ *account, k *keys) { k.ids = []string{"old"} }, "issuer", "not those of the cluster", "curl https://issuer.example.com/dev/openid/v1/jwks"},
+		"an issuer down": {func(_ cluster, a *account, k *keys) {
+			k.err, a.says = errors.New("connection refused"), errors.New("InvalidIdentityToken")
+		}, "issuer", "STS cannot read the issuer's keys", "curl"},
+		"no provider":      {func(_ cluster, a *account, _ *keys) { a.provider = Provider{} }, "provider", "does not know this cluster's issuer", "aws iam create-open-id-connect-provider --url https://issuer.example.com/dev --client-id-list sts.amazonaws.com"},
+		"another audience": {func(_ cluster, a *account, _ *keys) { a.provider.ClientIDs = []string{"x"} }, "provider", "does not take the audience", "aws iam add-client-id-to-open-id-connect-provider"},
+		"no role":          {func(_ cluster, a *account, _ *keys) { a.role = Role{} }, "role", "does not exist", "aws iam create-role --role-name web --assume-role-policy-document"},
 		"another subject": {func(_ cluster, a *account, _ *keys) {
 			a.role.TrustPolicy = strings.Replace(a.role.TrustPolicy, "apps:web", "apps:api", 1)
 		}, "trust-policy", "is not for this service account", "aws iam update-assume-role-policy --role-name web --policy-document"},
@@ -284,7 +303,34 @@ func TestServiceAccountCauses(t *testing.T) {
 			if len(causes) != 1 || causes[0].ID != c.id || !strings.Contains(causes[0].Cause, c.says) || !strings.Contains(strings.Join(causes[0].Fix, "\n"), c.fix) {
 				t.Errorf("%+v", causes)
 			}
+			canBePasted(t, r)
 		})
+	}
+}
+
+// canBePasted holds fixes to what a shell takes: commands, and comments.
+func canBePasted(t *testing.T, r Report) {
+	t.Helper()
+	programs := []string{"aws", "curl", "date", "eksauth", "kubectl", "sed"}
+	for _, cause := range r.Causes() {
+		for _, line := range cause.Fix {
+			line, _, _ = strings.Cut(line, "#")
+			for part := range strings.FieldsFuncSeq(line, func(r rune) bool { return r == ';' || r == '|' }) {
+				if words := strings.Fields(part); len(words) > 0 && !slices.Contains(programs, words[0]) {
+					t.Errorf("a shell would run %q of %q", words[0], cause.Fix)
+				}
+			}
+		}
+	}
+}
+
+// STS that only this machine cannot reach says nothing of the role.
+func TestNoWayToSTS(t *testing.T) {
+	t.Parallel()
+	d, _, a, _ := healthy(t)
+	a.says = fmt.Errorf("%w: dial tcp: i/o timeout", ErrNoAnswer)
+	if r := d.ServiceAccount(t.Context(), "apps", "web"); len(r.Causes()) > 0 || !strings.HasPrefix(said(r, "sts"), "unknown: ") {
+		t.Errorf("%+v", r.Checks)
 	}
 }
 
@@ -308,6 +354,48 @@ func TestWhatCouldNotBeChecked(t *testing.T) {
 	d.Cluster = cluster{err: fmt.Errorf("%w: serviceaccounts", ErrForbidden)}
 	if r := d.ServiceAccount(t.Context(), "apps", "web"); len(r.Causes()) > 0 || r.Checks[0].Status != Unknown {
 		t.Errorf("without rights: %+v", r)
+	}
+}
+
+// An issuer that only this machine cannot reach is no cause: STS could.
+func TestAnIssuerThatSTSReaches(t *testing.T) {
+	t.Parallel()
+	d, c, a, k := healthy(t)
+	k.err = errors.New("dial tcp: i/o timeout")
+	r := d.ServiceAccount(t.Context(), "apps", "web")
+	if len(r.Causes()) > 0 || !strings.HasPrefix(said(r, "issuer"), "unknown: ") {
+		t.Errorf("%+v", r.Checks)
+	}
+	c.objects["serviceaccounts /web"] = map[string]any{"metadata": map[string]any{"namespace": "apps", "name": "web", "annotations": map[string]string{"eks.amazonaws.com/role-arn": roleARN}}}
+	if e := d.Everything(t.Context()); e.Failing() || !strings.HasPrefix(said(e.Cluster, "issuer"), "unknown: ") {
+		t.Errorf("%+v", e)
+	}
+	a.says = errors.New("InvalidIdentityToken: Couldn't retrieve verification key from your identity provider")
+	if causes := d.ServiceAccount(t.Context(), "apps", "web").Causes(); len(causes) != 1 || causes[0].ID != "issuer" {
+		t.Errorf("%+v", causes)
+	}
+	k.err, k.ids, a.says = nil, []string{"old"}, nil // STS keeps keys for a while
+	if causes := d.ServiceAccount(t.Context(), "apps", "web").Causes(); len(causes) != 1 || causes[0].ID != "issuer" {
+		t.Errorf("%+v", causes)
+	}
+}
+
+// Roles may all be of another account than the credentials: it needs no provider then.
+func TestEverythingOfAnotherAccount(t *testing.T) {
+	t.Parallel()
+	d, c, a, _ := healthy(t)
+	a.provider = Provider{}
+	annotated := func(role string) map[string]any {
+		return map[string]any{"metadata": map[string]any{"namespace": "apps", "name": "web", "annotations": map[string]string{"eks.amazonaws.com/role-arn": role}}}
+	}
+	c.objects["serviceaccounts /web"] = annotated("arn:aws:iam::444455556666:role/web")
+	if e := d.Everything(t.Context()); e.Failing() || !strings.HasPrefix(said(e.Cluster, "provider"), "unknown: ") {
+		t.Errorf("%+v", e)
+	}
+	d, c, _, _ = healthy(t)
+	c.objects["serviceaccounts /web"] = annotated("arn:aws:iam::111122223333:role/team/web")
+	if e := d.Everything(t.Context()); len(e.Accounts) != 1 || e.Accounts[0].Said != "the role web is "+roleARN+", and the annotation gives it another path" {
+		t.Errorf("%+v", e.Accounts)
 	}
 }
 

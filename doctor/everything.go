@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/awsauth"
@@ -61,12 +62,15 @@ func (d *Doctor) Everything(ctx context.Context) Everything {
 	first := annotated[0].Metadata
 	d.examineWebhook(ctx, r, rehearsal{namespace: first.Namespace, account: first.Name, role: irsa.FromAnnotations(d.AnnotationPrefix, first.Annotations).RoleARN})
 	t := d.examineToken(ctx, r, first.Namespace, first.Name, irsa.ServiceAccount{})
-	w := d.newWard(ctx, r, t)
+	w := d.newWard(ctx, r, t, annotated)
 	slices.SortFunc(annotated, func(a, b serviceAccount) int {
 		return cmp.Or(cmp.Compare(a.Metadata.Namespace, b.Metadata.Namespace), cmp.Compare(a.Metadata.Name, b.Metadata.Name))
 	})
 	for _, a := range annotated {
 		e.Accounts = append(e.Accounts, w.look(d.AnnotationPrefix, a.Metadata))
+	}
+	if t.unread && d.STS != nil && d.STS.Assume(ctx, irsa.FromAnnotations(d.AnnotationPrefix, first.Annotations).RoleARN, t.raw) == nil {
+		r.excuse("issuer", Unknown) // STS could read it
 	}
 	return e
 }
@@ -102,14 +106,14 @@ func (d *Doctor) examineMappings(ctx context.Context, r *Report) {
 // ward is what all service accounts of a cluster need of IAM, asked for once.
 type ward struct {
 	claims  claims
-	account string // of the credentials
-	blind   string // why IAM cannot be read; "" if it can
-	roles   map[string]Role
-	clients []string // of the provider
-	missing bool     // there is no provider
+	account string          // of the credentials
+	blind   string          // why IAM cannot be read; "" if it can
+	roles   map[string]Role // by name, in lower case: IAM has no two that differ in case or path alone
+	clients []string        // of the provider
+	missing bool            // there is no provider
 }
 
-func (d *Doctor) newWard(ctx context.Context, r *Report, t claims) *ward {
+func (d *Doctor) newWard(ctx context.Context, r *Report, t claims, annotated []serviceAccount) *ward {
 	w := &ward{claims: t, blind: d.NoAWS, roles: map[string]Role{}}
 	if d.IAM == nil || t.issuer == "" {
 		w.blind = cmp.Or(w.blind, "the cluster's issuer is not known")
@@ -128,7 +132,16 @@ func (d *Doctor) newWard(ctx context.Context, r *Report, t claims) *ward {
 	}
 	w.blind = ""
 	for _, role := range roles {
-		w.roles[role.ARN] = role
+		if p, err := arn.ParsePrincipal(role.ARN); err == nil {
+			w.roles[strings.ToLower(p.Name)] = role
+		}
+	}
+	if !slices.ContainsFunc(annotated, func(a serviceAccount) bool {
+		role, err := arn.ParsePrincipal(irsa.FromAnnotations(d.AnnotationPrefix, a.Metadata.Annotations).RoleARN)
+		return err == nil && role.AccountID == w.account
+	}) {
+		r.unknown("provider", "the OIDC provider", "no service account has a role of account "+w.account+", whose credentials are here")
+		return w
 	}
 	p, err := d.IAM.Provider(ctx, providerARN(arn.Principal{Partition: partitionOf(roles), AccountID: w.account}, t.issuer))
 	switch w.clients, w.missing = p.ClientIDs, errors.Is(err, ErrNotFound); {
@@ -174,18 +187,23 @@ func (w *ward) look(prefix string, m objectMeta) AccountVerdict {
 	}
 	t := w.claims
 	t.subject, t.audience = "system:serviceaccount:"+m.Namespace+":"+m.Name, cmp.Or(given.Audience, defaultAudience)
-	found, ok := w.roles[role.String()]
+	found, ok := w.roles[strings.ToLower(role.Name)]
 	switch {
 	case !slices.Contains(w.clients, t.audience):
 		return is(Bad, "the OIDC provider does not take the audience "+t.audience)
 	case !ok:
 		return is(Bad, "the role does not exist")
+	case found.ARN != role.String():
+		return is(Bad, "the role "+role.Name+" is "+found.ARN+", and the annotation gives it another path")
 	}
 	policy, err := iam.Parse([]byte(found.TrustPolicy), iam.TrustPolicy)
 	if err != nil {
-		return is(Bad, "the trust policy cannot be read: "+err.Error())
+		return is(Unknown, "the trust policy cannot be read: "+err.Error())
 	}
 	if decision := iam.Evaluate(policy, trustRequest(providerARN(role, t.issuer), t)); !decision.Allowed() {
+		if keys := openQuestions(policy, decision); len(keys) > 0 {
+			return is(Unknown, "whether the trust policy lets it in depends on the call: "+strings.Join(keys, ", "))
+		}
 		return is(Bad, "the trust policy does not let it in: "+decision.String())
 	}
 	return is(OK, "its pods get the role")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/irsa"
@@ -56,13 +57,15 @@ type container struct {
 		Value     string    `json:"value"`
 		ValueFrom *struct{} `json:"valueFrom"`
 	} `json:"env"`
+	EnvFrom      []struct{} `json:"envFrom"`
 	VolumeMounts []struct {
 		Name      string `json:"name"`
 		MountPath string `json:"mountPath"`
 	} `json:"volumeMounts"`
 }
 
-// variable is the value of one; ok is false if there is none.
+// variable is the value of one; ok is false if there is none. One that comes from
+// elsewhere has no value here.
 func (c container) variable(name string) (value string, ok bool) {
 	for _, v := range c.Env {
 		if v.Name == name {
@@ -72,12 +75,43 @@ func (c container) variable(name string) (value string, ok bool) {
 	return "", false
 }
 
+// takes reports whether a variable comes from elsewhere, such as a Secret.
+func (c container) takes(name string) bool {
+	for _, v := range c.Env {
+		if v.Name == name {
+			return v.ValueFrom != nil
+		}
+	}
+	return false
+}
+
+func (p pod) containers() []container {
+	return append(slices.Clone(p.Spec.InitContainers), p.Spec.Containers...)
+}
+
+// agentURL is where the pod gets its credentials from EKS Pod Identity; "" if it does
+// not, or has a web identity, which SDKs take before.
+func (p pod) agentURL() string {
+	url := ""
+	for _, c := range p.containers() {
+		if _, ok := c.variable("AWS_ROLE_ARN"); ok {
+			return ""
+		}
+		if at, ok := c.variable(agentVariable); ok {
+			url = at
+		}
+	}
+	return url
+}
+
+const agentVariable = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+
 // Pod examines a pod, from its service account to STS.
 func (d *Doctor) Pod(ctx context.Context, namespace, name string) Report {
 	r := Report{Subject: "pod " + namespace + "/" + name}
 	raw, err := d.Cluster.Get(ctx, "pod", namespace, name)
 	if errors.Is(err, ErrNotFound) {
-		r.bad("pod", "there is no pod "+namespace+"/"+name, "the pod does not exist", "kubectl get pods -n "+namespace)
+		r.bad("pod", "there is no pod "+namespace+"/"+name, "the pod does not exist", command("kubectl", "get", "pods", "-n", namespace))
 		return r
 	}
 	var p pod
@@ -96,6 +130,14 @@ func (d *Doctor) Pod(ctx context.Context, namespace, name string) Report {
 		account = "default"
 	}
 	r.ok("pod", "the pod exists; its service account is "+account)
+	if url := p.agentURL(); url != "" {
+		r.ok("pod-identity", "the pod gets its credentials from EKS Pod Identity, at "+url+": the annotation of its service account does not count")
+		r.unknown("association", "which role that is", "EKS was not asked: aws eks list-pod-identity-associations --cluster-name CLUSTER --namespace "+namespace+" --service-account "+account)
+		if !r.staticKeys(p, nil) {
+			r.ok("variables", "nothing in the containers wins over the role"+p.unseen())
+		}
+		return r
+	}
 	sa, role, given := d.examineAccount(ctx, &r, namespace, account)
 	// A pod that has its role does not need the webhook any more.
 	mutation := irsa.Settings{AnnotationPrefix: d.AnnotationPrefix}.Mutate(seen, irsa.Grant{ServiceAccount: given})
@@ -136,7 +178,15 @@ func (d *Doctor) examineMutation(r *Report, p pod, sa serviceAccount, m irsa.Mut
 		return
 	}
 	var lacking []string
+	whole, later := 0, 0 // containers that have all, and that have nothing
 	for _, c := range m.Containers {
+		switch {
+		case c.Skipped:
+		case len(c.Added) == 0:
+			whole++
+		case len(c.Kept) == 0:
+			later++
+		}
 		if len(c.Added) > 0 {
 			lacking = append(lacking, c.Name+" lacks "+strings.Join(c.Added, ", "))
 		}
@@ -146,8 +196,10 @@ func (d *Doctor) examineMutation(r *Report, p pod, sa serviceAccount, m irsa.Mut
 	switch {
 	case r.isBad("webhook"):
 		r.add(Check{ID: "mutation", Status: Follows, Said: said})
+	case whole > 0 && later == len(lacking): // of containers that it sees the webhook passes over none
+		r.unknown("mutation", "whether all containers need the role", "another webhook added some after this one was asked: "+said)
 	case !set.IsZero() && p.Metadata.CreationTimestamp.Before(set):
-		r.bad("mutation", said+"; the annotation was set at "+set.UTC().Format("15:04:05")+", and the pod created at "+p.Metadata.CreationTimestamp.UTC().Format("15:04:05"),
+		r.bad("mutation", said+"; the annotation was set at "+set.UTC().Format(time.RFC3339)+", and the pod created at "+p.Metadata.CreationTimestamp.UTC().Format(time.RFC3339),
 			"the pod is older than the annotation of its service account", recreate(p, "", "")...)
 	default:
 		r.bad("mutation", said, "the pod was not given its role when it was created: it is older than the annotation, or the webhook did not answer then, or another webhook undid it", recreate(p, "", "")...)
@@ -170,7 +222,7 @@ func recreate(p pod, role, audience string) []string {
 		return []string{command("kubectl", "delete", "pod", "-n", namespace, p.Metadata.Name)}
 	}
 	line := command("kubectl", "get", "pod", "-n", namespace, p.Metadata.Name, "-o", "yaml")
-	for _, c := range append(slices.Clone(p.Spec.InitContainers), p.Spec.Containers...) {
+	for _, c := range p.containers() {
 		if was, ok := c.variable("AWS_ROLE_ARN"); ok && was != role && role != "" {
 			if !isPlain(was) || !isPlain(role) {
 				return []string{"# make the pod anew from its own manifest"}
@@ -208,34 +260,68 @@ func (d *Doctor) examineContainers(r *Report, p pod, m irsa.Mutation, given irsa
 	for _, c := range m.Containers {
 		skipped[c.Name] = c.Skipped
 	}
-	good := true
-	for _, c := range append(slices.Clone(p.Spec.InitContainers), p.Spec.Containers...) {
-		if skipped[c.Name] {
-			continue
-		}
-		for _, name := range winners() {
-			if _, ok := c.variable(name); ok {
-				good = false
-				r.bad("variables", "container "+c.Name+" has "+name, "the container has static credentials, which win over the role",
-					"# take "+name+" out of the template of container "+c.Name+", and make the pod anew")
-				break
-			}
-		}
-		if role, ok := c.variable("AWS_ROLE_ARN"); ok && role != given.RoleARN && !sameRole(role, given.RoleARN) {
+	good := !r.staticKeys(p, skipped)
+	for _, c := range p.containers() {
+		role, ok := c.variable("AWS_ROLE_ARN")
+		switch {
+		case skipped[c.Name] || !ok || role == given.RoleARN || sameRole(role, given.RoleARN):
+		case c.takes("AWS_ROLE_ARN"):
+			good = false
+			r.unknown("variables", "the role of container "+c.Name, "AWS_ROLE_ARN is taken from elsewhere (valueFrom)")
+		default:
 			good = false
 			r.bad("variables", "container "+c.Name+" has the role "+role, "the pod has another role than its service account is annotated with now: it is older than the annotation, or sets the variable itself", recreate(p, given.RoleARN, "")...)
 		}
 	}
 	if good {
-		r.ok("variables", "nothing in the containers wins over the role")
+		r.ok("variables", "nothing in the containers wins over the role"+p.unseen())
 	}
 	d.examineVolume(r, p, given)
+}
+
+// staticKeys notes containers with keys of their own, and reports whether there are any.
+// An empty variable is none for the SDKs.
+func (r *Report) staticKeys(p pod, skipped map[string]bool) bool {
+	found := false
+	for _, c := range p.containers() {
+		for _, name := range winners() {
+			if value, _ := c.variable(name); !skipped[c.Name] && (value != "" || c.takes(name)) {
+				found = true
+				r.bad("variables", "container "+c.Name+" has "+name, "the container has static credentials, which win over the role",
+					"# take "+name+" out of the template of container "+c.Name+", and make the pod anew")
+				break
+			}
+		}
+	}
+	return found
+}
+
+// unseen says which containers have variables that the pod does not show; "" if none has.
+func (p pod) unseen() string {
+	var names []string
+	for _, c := range p.containers() {
+		if len(c.EnvFrom) > 0 {
+			names = append(names, c.Name)
+		}
+	}
+	switch len(names) {
+	case 0:
+		return ""
+	case 1:
+		return ", as far as can be seen: " + names[0] + " takes variables from elsewhere (envFrom)"
+	}
+	return ", as far as can be seen: " + strings.Join(names, ", ") + " take variables from elsewhere (envFrom)"
 }
 
 func sameRole(a, b string) bool {
 	p, err := arn.ParsePrincipal(a)
 	q, err2 := arn.ParsePrincipal(b)
 	return err == nil && err2 == nil && p == q
+}
+
+// unixPath is a path on Windows as mounts have it.
+func unixPath(file string) string {
+	return strings.ReplaceAll(strings.TrimPrefix(file, "C:"), `\`, "/")
 }
 
 // examineVolume looks at the token that the kubelet puts into the pod.
@@ -245,11 +331,12 @@ func (d *Doctor) examineVolume(r *Report, p pod, given irsa.ServiceAccount) {
 		want = given.Audience
 	}
 	mounted := map[string]string{} // volume by mount path
-	for _, c := range append(slices.Clone(p.Spec.InitContainers), p.Spec.Containers...) {
+	for _, c := range p.containers() {
 		file, ok := c.variable("AWS_WEB_IDENTITY_TOKEN_FILE")
 		if !ok {
 			continue
 		}
+		file = unixPath(file)
 		volume := ""
 		for _, m := range c.VolumeMounts {
 			if strings.HasPrefix(file, strings.TrimSuffix(m.MountPath, "/")+"/") && len(m.MountPath) > len(mounted[volume]) {
@@ -258,7 +345,7 @@ func (d *Doctor) examineVolume(r *Report, p pod, given irsa.ServiceAccount) {
 			}
 		}
 		if volume == "" {
-			r.follows("volume", "container "+c.Name+" has nothing mounted at "+file, "the token file is not there: the variable is set by the pod itself, and no volume", "take AWS_WEB_IDENTITY_TOKEN_FILE out of the pod's template; the webhook sets it")
+			r.follows("volume", "container "+c.Name+" has nothing mounted at "+file, "the token file is not there: the variable is set by the pod itself, and no volume", "# take AWS_WEB_IDENTITY_TOKEN_FILE out of the pod's template; the webhook sets it")
 			return
 		}
 	}

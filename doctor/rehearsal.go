@@ -68,6 +68,9 @@ func (d *Doctor) examineRehearsed(r *Report, w webhook, about rehearsal, answer 
 	}
 	role, ok := p.Spec.Containers[0].variable("AWS_ROLE_ARN")
 	switch {
+	case p.agentURL() != "":
+		r.ok("webhook", registered)
+		r.ok("pod-identity", "a pod that is made now gets its credentials from EKS Pod Identity: the annotation does not count")
 	case ok:
 		r.ok("webhook", registered+", and gives a pod its role: "+quote(role))
 	case about.role == "":
@@ -75,7 +78,7 @@ func (d *Doctor) examineRehearsed(r *Report, w webhook, about rehearsal, answer 
 	case len(w.MatchConditions) > 0 && w.FailurePolicy != "Ignore":
 		r.bad("webhook", "a pod that is made now gets no role, and the webhook must answer (failurePolicy: Fail)",
 			"the matchConditions of the registration leave the pod out, or the webhook does not see the annotation",
-			"kubectl get mutatingwebhookconfigurations -o yaml; see matchConditions of "+w.Name)
+			"kubectl get mutatingwebhookconfigurations -o yaml # see matchConditions of "+w.Name)
 	default:
 		r.bad("webhook", "a pod that is made now gets no role, and is admitted (failurePolicy: "+w.FailurePolicy+")",
 			"the webhook does not answer, and pods are admitted without it; or it does not see the annotation",
@@ -90,13 +93,16 @@ func uncallable(said string, w webhook) (cause string, fix []string) {
 		where, pods = "the service "+s.Namespace+"/"+s.Name, command("kubectl", "get", "pods,endpointslices", "-n", s.Namespace)
 	}
 	registration := "kubectl get mutatingwebhookconfigurations -o yaml"
+	if len(w.ClientConfig.CABundle) == 0 && strings.Contains(said, "signed by unknown authority") {
+		return "the API server cannot verify the webhook: its registration has no caBundle, and its certificate is of no public authority", []string{registration}
+	}
 	for _, known := range []struct {
 		says, cause, fix string
 	}{
 		{"certificate has expired or is not yet valid", "the webhook's certificate has ended, or the clocks differ", "# renew it: eksauthd webhook and cert-manager do so by themselves, while they run"},
-		{"signed by unknown authority", "the webhook's certificate is not of the authority in the registration's caBundle", registration + "; is whoever keeps the caBundle in step (eksauthd webhook, cert-manager) running?"},
-		{"certificate is valid for", "the webhook's certificate is for another name than the one it is called by", registration + "; the certificate must be for SERVICE.NAMESPACE.svc, or the host of the url"},
-		{"not valid for any names", "the webhook's certificate is for no name at all", registration + "; the certificate must be for SERVICE.NAMESPACE.svc, or the host of the url"},
+		{"signed by unknown authority", "the webhook's certificate is not of the authority in the registration's caBundle", registration + " # is whoever keeps the caBundle in step (eksauthd webhook, cert-manager) running?"},
+		{"certificate is valid for", "the webhook's certificate is for another name than the one it is called by", registration + " # the certificate must be for SERVICE.NAMESPACE.svc, or the host of the url"},
+		{"not valid for any names", "the webhook's certificate is for no name at all", registration + " # the certificate must be for SERVICE.NAMESPACE.svc, or the host of the url"},
 		{"no endpoints available", "no pod of the webhook is ready", pods},
 		{"not found", "the webhook's service does not exist", registration},
 		{"connection refused", "nothing listens at " + where, pods},

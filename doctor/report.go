@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/eksauth/eksauth/iam"
@@ -70,6 +71,20 @@ func (r *Report) follows(id, said, cause string, fix ...string) {
 	r.bad(id, said, cause, fix...)
 }
 
+// excuse takes back that something is wrong: it turned out not to matter, or not to be
+// known.
+func (r *Report) excuse(id string, as Status) {
+	for i := range r.Checks {
+		if c := &r.Checks[i]; c.ID == id && c.Status == Bad {
+			*c = Check{ID: id, Status: as, Said: c.Said}
+		}
+	}
+}
+
+func (r *Report) has(id string) bool {
+	return slices.ContainsFunc(r.Checks, func(c Check) bool { return c.ID == id })
+}
+
 func (r *Report) add(c Check) { r.Checks = append(r.Checks, c) }
 
 func (r *Report) isBad(id string) bool {
@@ -85,6 +100,7 @@ func (r *Report) isBad(id string) bool {
 var (
 	ErrNotFound  = errors.New("not found")
 	ErrForbidden = errors.New("forbidden")
+	ErrNoAnswer  = errors.New("no answer") // of STS: the network, and no refusal
 )
 
 // Cluster reads a Kubernetes cluster. Answers are the API's JSON.
@@ -111,7 +127,7 @@ type IAM interface {
 type STS interface {
 	// Account is that of the credentials.
 	Account(ctx context.Context) (string, error)
-	// Assume asks for the role by a token; it returns STS's error.
+	// Assume asks for the role by a token; it returns STS's error, or ErrNoAnswer.
 	Assume(ctx context.Context, role, token string) error
 }
 

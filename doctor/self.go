@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +20,7 @@ import (
 type Self struct {
 	Getenv   func(string) string
 	ReadFile func(string) ([]byte, error)
-	Assume   func(ctx context.Context, role, token string) error
+	Assume   func(ctx context.Context, role, token string) error // as STS's
 	Now      func() time.Time
 }
 
@@ -48,10 +47,6 @@ func (s *Self) Examine(ctx context.Context) Report {
 		r.ok("region", "there is no AWS_REGION: SDKs want one from the program, or from a profile")
 	}
 	return r
-}
-
-func (r *Report) has(id string) bool {
-	return slices.ContainsFunc(r.Checks, func(c Check) bool { return c.ID == id })
 }
 
 // static are keys in the environment, which all SDKs take first.
@@ -84,7 +79,12 @@ func (s *Self) webIdentity(ctx context.Context, r *Report, role, file string) {
 	if !ok {
 		return
 	}
-	if err := s.Assume(ctx, role, raw); err != nil {
+	switch err := s.Assume(ctx, role, raw); {
+	case errors.Is(err, ErrNoAnswer):
+		r.bad("sts", "STS does not answer: "+err.Error(), "STS cannot be reached from here: a network policy, or a subnet with neither a way out nor a VPC endpoint for STS",
+			"# let the pod out to port 443, or give the VPC an endpoint for com.amazonaws.REGION.sts, with private DNS")
+		return
+	case err != nil:
 		r.follows("sts", "STS says: "+err.Error(), "STS refuses: the trust policy, the OIDC provider or the role is not as it should be",
 			"eksauth doctor pod NAMESPACE/NAME # on a machine with kubectl and AWS credentials")
 		return

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 	"testing"
@@ -53,6 +54,7 @@ func TestSelf(t *testing.T) {
 		"no audience":          {env: pod(), token: mint(), sts: errors.New("InvalidIdentityToken: Missing a required claim: aud"), cause: "token", says: "the claim aud is missing"},
 		"expired":              {env: pod(), token: good, at: clock.Add(2 * time.Hour), sts: errors.New("ExpiredTokenException"), cause: "token", says: "has expired"},
 		"refused":              {env: pod(), token: good, sts: errors.New("AccessDenied: Not authorized"), cause: "sts", says: "STS says: AccessDenied"},
+		"no way to STS":        {env: pod(), token: good, sts: fmt.Errorf("%w: dial tcp: i/o timeout", ErrNoAnswer), cause: "sts", says: "cannot be reached from here"},
 		"a profile":            {env: pod("AWS_PROFILE", "x"), token: good, says: "AWS_PROFILE is x"},
 	} {
 		t.Run(name, func(t *testing.T) {

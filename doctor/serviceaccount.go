@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -62,6 +63,10 @@ func (d *Doctor) ServiceAccount(ctx context.Context, namespace, name string) Rep
 	if !r.isBad("service-account") {
 		d.examineWebhook(ctx, &r, rehearsal{namespace: namespace, account: name, role: given.RoleARN})
 	}
+	if r.has("pod-identity") {
+		r.excuse("annotation", OK)
+		return r
+	}
 	t := d.examineToken(ctx, &r, namespace, name, given)
 	if role.Name != "" {
 		d.examineAWS(ctx, &r, role, t)
@@ -106,9 +111,13 @@ func (d *Doctor) examineAccount(ctx context.Context, r *Report, namespace, name 
 // noAnnotation looks for one that was meant.
 func (d *Doctor) noAnnotation(r *Report, m objectMeta) {
 	said, fix := "it has no annotation "+d.roleAnnotation(), annotate
-	for key, value := range m.Annotations {
-		if p, err := arn.ParsePrincipal(value); err == nil && p.Kind == arn.Role {
-			said += "; " + key + " is not read"
+	for _, key := range slices.Sorted(maps.Keys(m.Annotations)) {
+		value := m.Annotations[key]
+		if p, err := arn.ParsePrincipal(value); err != nil || p.Kind != arn.Role {
+			continue
+		}
+		said += "; " + key + " is not read"
+		if fix == annotate || strings.HasPrefix(key, d.AnnotationPrefix) {
 			fix = annotate + value
 		}
 	}
@@ -120,7 +129,7 @@ func (d *Doctor) roleAnnotation() string { return d.AnnotationPrefix + "/role-ar
 // examineToken finds out what the service account's tokens say, and whether whoever
 // verifies them can.
 func (d *Doctor) examineToken(ctx context.Context, r *Report, namespace, name string, given irsa.ServiceAccount) claims {
-	t := claims{subject: "system:serviceaccount:" + namespace + ":" + name, audience: defaultAudience, namespace: namespace, account: name}
+	t := claims{subject: "system:serviceaccount:" + namespace + ":" + name, audience: defaultAudience}
 	if given.Audience != "" {
 		t.audience = given.Audience
 	}
@@ -144,12 +153,13 @@ func (d *Doctor) examineToken(ctx context.Context, r *Report, namespace, name st
 		return t
 	}
 	r.ok("token", "tokens are of "+t.subject+", for "+t.audience+", by "+t.issuer)
-	d.examineIssuer(ctx, r, t)
+	t.unread = !d.examineIssuer(ctx, r, t)
 	return t
 }
 
-// examineIssuer asks the issuer for its keys, as STS does.
-func (d *Doctor) examineIssuer(ctx context.Context, r *Report, t claims) {
+// examineIssuer asks the issuer for its keys, as STS does, and reports whether they
+// could be read.
+func (d *Doctor) examineIssuer(ctx context.Context, r *Report, t claims) (read bool) {
 	keys, err := d.Issuer.PublishedKeys(ctx, t.issuer)
 	var untrusted *UntrustedError
 	switch {
@@ -164,6 +174,7 @@ func (d *Doctor) examineIssuer(ctx context.Context, r *Report, t claims) {
 	default:
 		r.ok("issuer", "the issuer publishes the key that signs")
 	}
+	return err == nil
 }
 
 // UntrustedError is an issuer whose certificate this machine does not trust, which

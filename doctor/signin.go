@@ -48,7 +48,10 @@ type SignIn struct {
 	Config *awsauth.Document
 }
 
-const masters = "system:masters"
+const (
+	masters      = "system:masters"
+	clusterAdmin = "AmazonEKSClusterAdminPolicy"
+)
 
 // User examines whom an IAM principal signs in as, and what they may do.
 func (s *SignIn) User(ctx context.Context, text string) Report {
@@ -66,7 +69,7 @@ func (s *SignIn) User(ctx context.Context, text string) Report {
 			id.Principal = session
 		}
 	}
-	s.mapping(ctx, &r, id)
+	s.mapping(ctx, &r, id, p)
 	return r
 }
 
@@ -96,33 +99,45 @@ func (s *SignIn) Token(ctx context.Context, raw string, v Verifier) Report {
 		return r
 	}
 	r.ok("token", "STS says that "+verified.Identity.String()+" made it; it is good until "+verified.Expiry.UTC().Format(time.RFC3339))
-	s.mapping(ctx, &r, verified.Identity)
+	s.mapping(ctx, &r, verified.Identity, verified.Identity.Principal)
 	return r
 }
 
-// mapping asks all that maps.
-func (s *SignIn) mapping(ctx context.Context, r *Report, id arn.Identity) {
+// mapping asks all that maps. given is who was asked about: a role's path is in it, which
+// its sessions do not show.
+func (s *SignIn) mapping(ctx context.Context, r *Report, id arn.Identity, given arn.Principal) {
 	found, err := s.documents(ctx, r, id.Principal)
 	docs, sources := found.docs, found.names
 	if err != nil {
 		r.unknown("mapping", "the mappings of the cluster", err.Error())
 		return
 	}
+	if len(docs) == 0 && s.EKS == nil {
+		r.unknown("mapping", "the mappings of the cluster", "the cluster has no aws-auth, and no IAMIdentityMappings, and nobody else was asked: --cluster-name CLUSTER asks EKS for access entries, --config FILE reads an authenticator's own")
+		return
+	}
 	if len(docs) == 0 {
-		r.bad("mapping", "the cluster has no aws-auth, and no IAMIdentityMappings", "nobody is mapped by anything that can be seen in the cluster; it may use EKS access entries alone",
-			"# the same with --cluster-name CLUSTER asks EKS for them")
+		r.bad("mapping", "the cluster has no aws-auth, and no IAMIdentityMappings", "nobody is mapped by anything that can be seen",
+			found.fix(given)...)
 		return
 	}
 	table := awsauth.NewTable(docs...)
 	m, err := table.MapWith(ctx, id, s.Names)
 	var unmapped *awsauth.NotMappedError
 	switch {
+	case errors.As(err, &unmapped) && found.unread != nil:
+		r.unknown("mapping", "the mappings of the cluster", found.unread.Error())
+		return
 	case errors.As(err, &unmapped):
 		said := id.Canonical() + " is not mapped by " + strings.Join(sources, " or ")
 		if hints := unmapped.Hints(); len(hints) > 0 {
 			said += "; " + strings.Join(hints, "; ")
 		}
-		r.bad("mapping", said, "no mapping is for this principal: the API server says Unauthorized", found.fix(id))
+		fix := found.fix(given)
+		if s.EKS == nil {
+			fix = append(fix, "# EKS: there may be an access entry for it, which the same with --cluster-name CLUSTER looks for; whoever made a cluster of the mode CONFIG_MAP needs no mapping")
+		}
+		r.bad("mapping", said, "no mapping is for this principal: the API server says Unauthorized", fix...)
 		return
 	case err != nil:
 		r.bad("mapping", err.Error(), "the mapping of this principal cannot be used", "eksauth map lint")
@@ -137,11 +152,11 @@ func (s *SignIn) mapping(ctx context.Context, r *Report, id arn.Identity) {
 }
 
 // suggestedName is a username that is nobody else's.
-func suggestedName(id arn.Identity) string {
-	if id.Kind == arn.AssumedRole || id.Kind == arn.Role {
-		return id.Name + ":{{SessionName}}"
+func suggestedName(p arn.Principal) string {
+	if p.Kind == arn.AssumedRole || p.Kind == arn.Role {
+		return p.Name + ":{{SessionName}}"
 	}
-	return id.Name
+	return p.Name
 }
 
 // mappings are what maps, in the order in which it is asked.
@@ -149,18 +164,26 @@ type mappings struct {
 	docs    []awsauth.Document
 	names   []string // of each
 	cluster string   // of EKS, if aws-auth does not count there
+	unread  error    // why custom resources, which come last, could not be read
 }
 
 func (m *mappings) add(name string, doc awsauth.Document) {
 	m.docs, m.names = append(m.docs, doc), append(m.names, name)
 }
 
-// fix is how to map somebody.
-func (m mappings) fix(id arn.Identity) string {
-	if m.cluster == "" {
-		return command("eksauth", "map", "add", id.Canonical(), "--username", suggestedName(id), "--group", "GROUP")
+// fix is how to map somebody. An access entry takes the ARN with its path, which a
+// session does not show; aws-auth takes it without.
+func (m mappings) fix(p arn.Principal) []string {
+	entry := func(principal string) string {
+		return command("aws", "eks", "create-access-entry", "--cluster-name", m.cluster, "--principal-arn") + " " + principal + " --kubernetes-groups GROUP"
 	}
-	return command("aws", "eks", "create-access-entry", "--cluster-name", m.cluster, "--principal-arn", id.Canonical(), "--kubernetes-groups", "GROUP")
+	switch {
+	case m.cluster == "":
+		return []string{command("eksauth", "map", "add", p.Canonical(), "--username", suggestedName(p), "--group", "GROUP")}
+	case p.Kind == arn.AssumedRole:
+		return []string{"role=$(" + command("aws", "iam", "get-role", "--role-name", p.Name, "--query", "Role.Arn", "--output", "text") + ") && " + entry(`"$role"`)}
+	}
+	return []string{entry(command(p.String()))}
 }
 
 // documents are the mappings that can be seen.
@@ -242,7 +265,11 @@ func (s *SignIn) addConfigMap(ctx context.Context, found *mappings) error {
 
 func (s *SignIn) addIdentityMappings(ctx context.Context, found *mappings) error {
 	raw, err := s.Cluster.List(ctx, "iamidentitymappings.iamauthenticator.k8s.aws", "")
-	if err != nil { // most clusters do not know them
+	switch {
+	case errors.Is(err, ErrForbidden): // there are such
+		found.unread = err
+		return nil
+	case err != nil: // most clusters do not know them
 		return nil
 	}
 	var list struct {
@@ -274,6 +301,10 @@ func (s *SignIn) access(ctx context.Context, r *Report, m awsauth.Mapping) {
 		r.ok("access", "is an administrator: "+masters+" may do everything")
 		return
 	}
+	if slices.Contains(m.Groups, accessentry.GroupPrefix+clusterAdmin) {
+		r.ok("access", "is an administrator: "+clusterAdmin+" may do everything")
+		return
+	}
 	groups := append(slices.Clone(m.Groups), "system:authenticated")
 	var may, mayNot []string
 	for _, where := range []string{"default", ""} {
@@ -299,5 +330,15 @@ func (s *SignIn) access(ctx context.Context, r *Report, m awsauth.Mapping) {
 	if len(mayNot) > 0 {
 		said = append(said, "may not "+strings.Join(mayNot, ", nor "))
 	}
-	r.ok("access", strings.Join(said, "; ")+": see kubectl auth can-i --list --as "+quote(m.Username))
+	see := []string{"kubectl", "auth", "can-i", "--list", "--as", m.Username}
+	for _, g := range m.Groups {
+		if !strings.HasPrefix(g, accessentry.GroupPrefix) {
+			see = append(see, "--as-group", g)
+		}
+	}
+	besides := ""
+	if slices.ContainsFunc(m.Groups, func(g string) bool { return strings.HasPrefix(g, accessentry.GroupPrefix) }) {
+		besides = " by RBAC; EKS decides by access policies besides"
+	}
+	r.ok("access", strings.Join(said, "; ")+besides+": see "+command(see...))
 }

@@ -144,9 +144,10 @@ func (d *Doctor) webhooks(ctx context.Context) ([]webhook, error) {
 // there may be several that are for different pods.
 func (d *Doctor) examineServing(ctx context.Context, r *Report, covering []webhook, about rehearsal) {
 	w := covering[0]
-	if fault := d.bundleFault(w.ClientConfig.CABundle); fault != "" {
+	public := w.ClientConfig.URL != "" && len(w.ClientConfig.CABundle) == 0 // the API server takes its system's authorities
+	if fault := d.bundleFault(w.ClientConfig.CABundle); fault != "" && !public {
 		r.bad("webhook", "the webhook's caBundle "+fault, "the API server cannot verify the webhook: it says x509, or admits pods as they are",
-			"kubectl get mutatingwebhookconfigurations -o yaml; is whoever keeps the caBundle in step (eksauthd webhook, cert-manager) running?")
+			"kubectl get mutatingwebhookconfigurations -o yaml # is whoever keeps the caBundle in step (eksauthd webhook, cert-manager) running?")
 		return
 	}
 	s := w.ClientConfig.Service
@@ -160,7 +161,7 @@ func (d *Doctor) examineServing(ctx context.Context, r *Report, covering []webho
 		d.rehearse(ctx, r, covering, about, "the webhook is registered for it")
 	case ready == 0:
 		r.bad("webhook", "nothing answers for the webhook's service "+s.Namespace+"/"+s.Name, "the webhook is down: pods are refused, or admitted without their role",
-			"kubectl get pods -n "+s.Namespace)
+			command("kubectl", "get", "pods", "-n", s.Namespace))
 	default:
 		d.rehearse(ctx, r, covering, about, fmt.Sprintf("the webhook is registered for it, %d of its pods are ready", ready))
 	}

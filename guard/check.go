@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -161,11 +162,41 @@ func (v *Verdict) judgeMasters(before, after *awsauth.Table) {
 func (v *Verdict) judgeNodes(before, after *awsauth.Table) {
 	left := members(after, nodes)
 	for _, e := range members(before, nodes) {
-		if !slices.ContainsFunc(left, func(o awsauth.Entry) bool { return sameSubject(o, e) }) {
+		if !slices.ContainsFunc(left, func(o awsauth.Entry) bool { return keepsNodes(e, o) }) && !signsIn(after, e) {
 			v.refuseLoss(e.Key, "nodes of "+e.Subject()+" could not sign in any more, and the cluster has nodes", "delete its node group first")
 		}
 	}
 }
+
+// keepsNodes reports whether nodes that sign in by one entry may do so by the other.
+// One that had no pin may be of the id that it is pinned to now.
+func keepsNodes(before, after awsauth.Entry) bool {
+	pinned := after.UserID == "" || before.UserID == "" || after.UserID == before.UserID
+	return sameSubject(after, before) && pinned && (isNodeName(after.Username) || !isNodeName(before.Username))
+}
+
+// isNodeName: the API server takes for a node only who is called so.
+func isNodeName(username string) bool { return strings.HasPrefix(username, "system:node:") }
+
+// signsIn reports whether a node of an entry's role, if it names one, is a node by
+// another entry, such as a wildcard.
+func signsIn(t *awsauth.Table, e awsauth.Entry) bool {
+	role, err := arn.ParsePrincipal(e.ARN)
+	if err != nil || role.Kind != arn.Role || strings.ContainsAny(e.ARN, "*?") {
+		return false
+	}
+	const instance = "i-0123456789abcdef0"
+	id := arn.Identity{UserID: e.UserID, Principal: arn.Principal{
+		Kind: arn.AssumedRole, Partition: role.Partition, AccountID: role.AccountID, Name: role.Name, Session: instance,
+	}}
+	m, err := t.MapWith(context.Background(), id, anyName{})
+	return err == nil && slices.Contains(m.Groups, nodes) && (isNodeName(m.Username) || !isNodeName(e.Username))
+}
+
+// anyName stands for the names of nodes.
+type anyName struct{}
+
+func (anyName) PrivateDNSName(context.Context, string) (string, error) { return "node", nil }
 
 // members are the entries in use that give a group.
 func members(t *awsauth.Table, group string) []awsauth.Entry {

@@ -68,6 +68,13 @@ func TestCheck(t *testing.T) {
 		"a node role's group":         {Edit{Before: roles(node), After: roles(strings.Replace(node, ", system:nodes", "", 1)), NodesExist: true}, []string{"could not sign in any more"}, nil},
 		"a node role with a path now": {Edit{Before: roles(node), After: roles(strings.Replace(node, "role/node", "role/eks/Node", 1)), NodesExist: true}, nil, []string{"sessions do not show the path"}},
 
+		"a node role's username":           {Edit{Before: roles(node), After: roles(strings.Replace(node, "system:node:{{EC2PrivateDNSName}}", "node", 1)), NodesExist: true}, []string{"could not sign in any more"}, nil},
+		"a node role in a wildcard now":    {Edit{Before: roles(admin + node), After: roles(admin + strings.Replace(node, "role/node", "role/no*", 1)), NodesExist: true}, nil, nil},
+		"a wildcard that gives less":       {Edit{Before: roles(node), After: roles(strings.NewReplacer("role/node", "role/no*", ", system:nodes", "").Replace(node)), NodesExist: true}, []string{"could not sign in any more"}, nil},
+		"a node role, pinned":              {Edit{Before: roles(node), After: roles(node + "  userid: AROAEXAMPLE\n"), NodesExist: true}, nil, nil},
+		"a node role, pinned to another":   {Edit{Before: roles(node + "  userid: AROAEXAMPLE\n"), After: roles(node + "  userid: AROAOTHER\n"), NodesExist: true}, []string{"could not sign in any more"}, nil},
+		"a node role, not pinned any more": {Edit{Before: roles(node + "  userid: AROAEXAMPLE\n"), After: roles(node), NodesExist: true}, nil, nil},
+
 		"oneself":                        {Edit{Before: roles(admin + ops + dev), After: roles(admin + ops), Author: as("dev", "dev")}, []string{"mapRoles: the edit would lock you out: arn:aws:iam::111122223333:role/dev signs in by EKSConfigMap mapRoles[2] (line 7)"}, nil},
 		"oneself, by a broken key":       {Edit{Before: roles(admin + dev), After: roles(admin + strings.Replace(dev, "username: dev", `username: "{{Nobody}}"`, 1)), Author: as("dev", "dev")}, []string{"is not a template", "lock you out"}, nil},
 		"one's administration":           {Edit{Before: roles(admin + ops), After: roles(strings.Replace(admin, "system:masters", "x", 1) + ops), Author: as("admin:ada", "admin")}, []string{"the edit would take system:masters from you"}, nil},

@@ -23,6 +23,12 @@ func isGlobal(key string) bool {
 	return strings.HasPrefix(key, "aws:") || strings.HasPrefix(key, "sts:")
 }
 
+// IsOfCall reports whether a condition key is about the call, such as its address or the
+// name of the session: what neither the token nor the policy tells.
+func IsOfCall(key string) bool {
+	return isGlobal(key) && !strings.HasPrefix(strings.ToLower(key), "aws:principal") // a web identity has no such key
+}
+
 // isExact reports whether an operator compares without wildcards.
 func isExact(operator string) bool {
 	return strings.Contains(operator, "StringEquals") && isPositive(operator)
@@ -93,6 +99,10 @@ func (l *linter) value(c *iam.Condition, name, v string) {
 	case name == "sub" && isSTSAudience(v):
 		l.add("audience-as-subject", Error, c.Position, "write :aud", "%s is an audience, and stands under :sub", quote(v))
 	case name != "sub" || strings.Contains(v, "${") || reach(v) != "":
+	case isOfCI(c.Key):
+		if namesNoOwner(v) {
+			l.add("any-namespace", Error, c.Position, "name the owner", "%s is of more than one owner", quote(v))
+		}
 	case startsAsSubject && !strings.HasPrefix(v, subjectPrefix):
 		l.add("subject-case", Error, c.Position, "write "+subjectPrefix, "%s is not written in lower case, which counts", quote(v))
 	case !startsAsSubject && !hasWildcard(v):
@@ -100,6 +110,25 @@ func (l *linter) value(c *iam.Condition, name, v string) {
 	case !isSubject(fill(v)):
 		l.add("subject-form", Error, c.Position, "write "+subjectPrefix+"NAMESPACE:NAME", "%s does not name a namespace and a service account", quote(v))
 	}
+}
+
+// isOfCI reports whether a key is a claim of a CI system, for which a role may be beside
+// service accounts: its subjects are of other forms.
+func isOfCI(key string) bool {
+	prefix, _ := conditionName(key)
+	switch strings.ToLower(prefix) {
+	case "token.actions.githubusercontent.com", "gitlab.com", "app.terraform.io":
+		return true
+	}
+	return false
+}
+
+// namesNoOwner reports whether a pattern of a CI system's subjects, KIND:OWNER/… or
+// KIND:OWNER:…, has a wildcard before the owner ends.
+func namesNoOwner(pattern string) bool {
+	_, rest, _ := strings.Cut(pattern, ":")
+	owner := rest[:max(0, strings.IndexAny(rest, "/:"))]
+	return hasWildcard(pattern) && (owner == "" || hasWildcard(owner))
 }
 
 // isSTSAudience: the usual audience, or one that is taken for it, of a region's STS.
@@ -111,16 +140,16 @@ func hasPrefixFold(s, prefix string) bool {
 
 // scope finds whom a statement lets in beside those who were meant.
 func (l *linter) scope(s *iam.Statement, hosts []string) {
-	subjects, audience := false, false
-	for i := range s.Conditions {
-		c := &s.Conditions[i]
-		subjects = subjects || narrows(c, "sub", hosts)
-		audience = audience || narrows(c, "aud", hosts) && (isExact(c.Operator) || !slices.ContainsFunc(c.Values, isAnything))
-	}
-	if !subjects {
+	if !limited(hosts, func(hosts []string) bool {
+		return slices.ContainsFunc(s.Conditions, func(c iam.Condition) bool { return narrows(&c, "sub", hosts) })
+	}) {
 		l.add("any-service-account", Error, s.Position, "add a condition on ISSUER:sub", "nothing tells one service account of the cluster from another: what lets in one lets in all")
 	}
-	if !audience {
+	if !limited(hosts, func(hosts []string) bool {
+		return slices.ContainsFunc(s.Conditions, func(c iam.Condition) bool {
+			return narrows(&c, "aud", hosts) && (isExact(c.Operator) || !slices.ContainsFunc(c.Values, isAnything))
+		})
+	}) {
 		l.add("no-audience", Warning, s.Position, `add "ISSUER:aud": "sts.amazonaws.com"`, "tokens for any audience that the provider takes are good")
 	}
 	for i := range s.Conditions {
@@ -132,6 +161,15 @@ func (l *linter) scope(s *iam.Statement, hosts []string) {
 			l.subjectScope(c, v)
 		}
 	}
+}
+
+// limited reports whether something holds for the tokens of each issuer that is trusted:
+// …IfExists about one issuer limits nobody of another.
+func limited(hosts []string, holds func(hosts []string) bool) bool {
+	if len(hosts) == 0 {
+		return holds(nil)
+	}
+	return !slices.ContainsFunc(hosts, func(host string) bool { return !holds([]string{host}) })
 }
 
 func isAnything(pattern string) bool { return strings.Trim(pattern, "*") == "" }
@@ -149,7 +187,7 @@ func (l *linter) subjectScope(c *iam.Condition, v string) {
 
 // oneIssuer finds conditions that no token can meet: each has the claims of one issuer.
 func (l *linter) oneIssuer(s *iam.Statement, hosts []string) {
-	first := ""
+	first, at := "", iam.Position{}
 	for i := range s.Conditions {
 		c := &s.Conditions[i]
 		prefix, _ := conditionName(c.Key)
@@ -157,10 +195,16 @@ func (l *linter) oneIssuer(s *iam.Statement, hosts []string) {
 			continue
 		}
 		if first == "" {
-			first = prefix
+			first, at = prefix, c.Position
 		}
 		if !strings.EqualFold(first, prefix) {
 			l.add("several-issuers", Error, c.Position, "write one statement for each issuer", "a token has the claims of one issuer, and the conditions of a statement hold together: nobody meets these")
+			return
+		}
+	}
+	for _, host := range hosts {
+		if first != "" && !strings.EqualFold(first, host) {
+			l.add("several-issuers", Error, at, "write one statement for each issuer", "no token of %s has this claim, so that nobody of that issuer gets in", quote(host))
 			return
 		}
 	}

@@ -17,7 +17,8 @@ import (
 // result is formatted anew.
 //
 // A mistake may be all that keeps a role shut. So a statement stays as it is if it would
-// let in strangers without its mistakes, or lose a condition. All of doc stays as it is
+// let in strangers without its mistakes, or lose a condition, or has a pattern of subjects
+// that are no service accounts. All of doc stays as it is
 // if that is no trust policy.
 func Correct(doc []byte) []byte {
 	if _, err := iam.Parse(doc, iam.TrustPolicy); err != nil {
@@ -98,7 +99,8 @@ func marshal(policy any) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// correctStatement leaves s as it is. It is not ok if two conditions would become one.
+// correctStatement leaves s as it is. It is not ok if two conditions would become one, or
+// if nobody can say whom the result would let in.
 func correctStatement(s map[string]any) (corrected map[string]any, ok bool) {
 	principal, _ := s["Principal"].(map[string]any)
 	federated := principal["Federated"]
@@ -136,6 +138,9 @@ func correctConditions(operators map[string]any) (corrected map[string]any, ok b
 		for key, values := range keys {
 			key, values := correctKey(key, values)
 			operator := correctOperator(operator, key, values)
+			if isPositive(operator) && isOpenElsewhere(key, values) {
+				return nil, false
+			}
 			block, _ := corrected[operator].(map[string]any)
 			if block == nil {
 				block = map[string]any{}
@@ -148,6 +153,18 @@ func correctConditions(operators map[string]any) (corrected map[string]any, ok b
 		}
 	}
 	return corrected, true
+}
+
+// isOpenElsewhere reports whether there is a pattern of subjects that are no service
+// accounts, such as those of a CI system: how far it reaches nobody here can say.
+func isOpenElsewhere(key string, values any) bool {
+	_, name := conditionName(key)
+	found := false
+	each(values, func(v string) string {
+		found = found || name == "sub" && hasWildcard(v) && !strings.HasPrefix(v, subjectPrefix) && reach(v) == ""
+		return v
+	})
+	return found
 }
 
 // mentions reports whether a text, or one of a list, has it in it.

@@ -75,3 +75,20 @@ func TestCorrectKeepsTheRest(t *testing.T) {
 		t.Errorf("what is no policy changed:\n%s", got)
 	}
 }
+
+// How far a pattern reaches is known of service accounts alone. One for another issuer's
+// subjects may be for everybody there.
+func TestCorrectLeavesOtherSubjectsAlone(t *testing.T) {
+	t.Parallel()
+	const ci = "token.actions.githubusercontent.com"
+	for name, doc := range map[string]string{
+		"a wildcard": changed(host, ci, web, "repo:*"),
+		"a scheme":   changed(`"`+host, `"https://`+ci, host, ci, "StringEquals", "StringLike", web, "repo:*"),
+		"the action": changed(host, ci, "StringEquals", "StringLike", web, "repo:*", "AssumeRoleWithWebIdentity", "AssumeRole"),
+	} {
+		corrected := Correct([]byte(doc))
+		if admits(t, corrected, ci, "repo:evil/evil", "sts.amazonaws.com") {
+			t.Errorf("%s:\n%s", name, corrected)
+		}
+	}
+}

@@ -163,7 +163,7 @@ func (l *linter) denials(policy *iam.Policy) {
 		these := map[int]iam.Position{}
 		for _, reason := range decision.Reasons() {
 			_, before := all[reason.Statement]
-			if reason.Applies && reason.Effect == iam.Deny && (all == nil || before) {
+			if reason.Applies && reason.Effect == iam.Deny && (all == nil || before) && !dependsOnCall(&policy.Statements[reason.Statement]) {
 				these[reason.Statement] = reason.Position
 			}
 		}
@@ -172,6 +172,11 @@ func (l *linter) denials(policy *iam.Policy) {
 	for _, i := range slices.Sorted(maps.Keys(all)) {
 		l.add("deny-all", Error, all[i], "deny those who are meant, or nobody: what no statement allows is denied anyhow", "this statement denies all whom the others let in")
 	}
+}
+
+// dependsOnCall reports whether a statement may apply to one call and not to the next.
+func dependsOnCall(s *iam.Statement) bool {
+	return slices.ContainsFunc(s.Conditions, func(c iam.Condition) bool { return IsOfCall(c.Key) })
 }
 
 // federated finds what is wrong with the providers, as they are written.

@@ -150,6 +150,17 @@ func TestSeveralIssuers(t *testing.T) {
 	}
 }
 
+// An issuer that no condition is about has nobody who meets them.
+func TestConditionsOfOneIssuerOfTwo(t *testing.T) {
+	t.Parallel()
+	const second = "oidc.example.com/b"
+	doc := []byte(changed(trusts, `{"Federated": ["`+provider+`", "arn:aws:iam::111122223333:oidc-provider/`+second+`"]}`))
+	found := Lint(doc)
+	if !slices.Equal(rules(found), []string{"several-issuers"}) || !strings.Contains(found[0].Message, second) || admits(t, doc, second, web, "sts.amazonaws.com") || !admits(t, doc, host, web, "sts.amazonaws.com") {
+		t.Errorf("%+v", found)
+	}
+}
+
 func TestDenyAll(t *testing.T) {
 	t.Parallel()
 	with := func(deny string) []byte {
@@ -189,6 +200,47 @@ func TestOtherActionsAreNotAboutIt(t *testing.T) {
 		doc := strings.Replace(withCondition("{}"), `"Action": "sts:AssumeRoleWithWebIdentity"`, action, 1)
 		if got := rules(Lint([]byte(doc))); len(got) > 0 || admits(t, []byte(doc), host, evil, "x") {
 			t.Errorf("%s: %v", action, got)
+		}
+	}
+}
+
+// IfExists holds for the tokens of another issuer, which have no such claim.
+func TestIfExistsOfOneIssuerOfTwo(t *testing.T) {
+	t.Parallel()
+	const second = "oidc.example.com/b"
+	both := func(condition string) string {
+		return strings.Replace(withCondition(condition), trusts, `{"Federated": ["`+provider+`", "arn:aws:iam::111122223333:oidc-provider/`+second+`"]}`, 1)
+	}
+	claims := func(host string) string {
+		return `"` + host + `:sub": "` + web + `", "` + host + `:aud": "sts.amazonaws.com"`
+	}
+	for condition, open := range map[string]bool{
+		`{"StringEqualsIfExists": {` + claims(host) + `}}`:                         true,
+		`{"StringEqualsIfExists": {` + claims(host) + `, ` + claims(second) + `}}`: false,
+	} {
+		doc := []byte(both(condition))
+		if got := slices.Contains(rules(Lint(doc)), "any-service-account"); got != open || admits(t, doc, second, evil, "x") != open {
+			t.Errorf("%s: %v", condition, rules(Lint(doc)))
+		}
+		if slices.Contains(rules(Lint(doc)), "no-audience") != open {
+			t.Errorf("%s: %v", condition, rules(Lint(doc)))
+		}
+	}
+}
+
+// What a Deny says of the call may well not hold: where it comes from is not known here.
+func TestADenyAboutTheCallDeniesNotAll(t *testing.T) {
+	t.Parallel()
+	for condition, all := range map[string]bool{
+		`{"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}}`:                                                      false,
+		`{"StringNotEquals": {"aws:SourceVpc": "vpc-1"}}`:                                                         false,
+		`{"StringNotLike": {"sts:RoleSessionName": "web-*"}}`:                                                     false,
+		`{"StringNotEquals": {"aws:PrincipalOrgID": "o-1"}}`:                                                      true, // a web identity is of no organisation
+		`{"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}, "StringEquals": {"` + host + `:sub": "` + web + `"}}`: false,
+	} {
+		doc := []byte(strings.TrimSuffix(strings.TrimSpace(right), "]\n}") + `, {"Effect": "Deny", "Principal": "*", "Action": "sts:*", "Condition": ` + condition + `}]}`)
+		if got := slices.Contains(rules(Lint(doc)), "deny-all"); got != all {
+			t.Errorf("%s: %v", condition, rules(Lint(doc)))
 		}
 	}
 }

@@ -225,3 +225,26 @@ func FuzzLint(f *testing.F) {
 		}
 	})
 }
+
+// Beside service accounts a role may be for a CI system, whose subjects are of other forms.
+func TestSubjectsOfCISystems(t *testing.T) {
+	t.Parallel()
+	for ci, subject := range map[string]string{
+		"token.actions.githubusercontent.com": "repo:example/app:*", "gitlab.com": "project_path:example/app:*", "app.terraform.io": "organization:example:project:*",
+	} {
+		doc := changed(host, ci, "StringEquals", "StringLike", web, subject)
+		if found := Lint([]byte(doc)); len(found) > 0 {
+			t.Errorf("%s: %+v", ci, found)
+		}
+		open := strings.ReplaceAll(changed(`"`+host+`:sub": "`+web+`", `, ""), host, ci)
+		if got := rules(Lint([]byte(open))); !slices.Equal(got, []string{"any-service-account"}) {
+			t.Errorf("%s: %v", ci, got)
+		}
+	}
+	for _, subject := range []string{"repo:*", "repo:exa*", "repo:*/app:*"} {
+		doc := changed(host, "token.actions.githubusercontent.com", "StringEquals", "StringLike", web, subject)
+		if got := rules(Lint([]byte(doc))); !slices.Equal(got, []string{"any-namespace"}) || !admits(t, []byte(doc), "token.actions.githubusercontent.com", "repo:example/app:x", "sts.amazonaws.com") {
+			t.Errorf("%s: %v", subject, got)
+		}
+	}
+}

@@ -28,7 +28,7 @@ import (
 const doctorSession = "eksauth-doctor"
 
 // accountClient reads IAM and asks STS with the user's credentials. The SDK's IAM client
-// would slow every start of this program; IAM's two read-only calls are signed here, as
+// would slow every start of this program; IAM's three read-only calls are signed here, as
 // that to EKS is.
 type accountClient struct {
 	p     *program
@@ -65,8 +65,12 @@ func (a *accountClient) Assume(ctx context.Context, role, token string) error {
 	_, err := sts.NewFromConfig(cfg).AssumeRoleWithWebIdentity(ctx, &sts.AssumeRoleWithWebIdentityInput{
 		RoleArn: &role, RoleSessionName: aws.String(doctorSession), WebIdentityToken: &token, DurationSeconds: aws.Int32(900),
 	})
-	if err != nil {
+	var api smithy.APIError
+	switch {
+	case errors.As(err, &api):
 		return errors.New(awsMessage(err))
+	case err != nil:
+		return fmt.Errorf("%w: %w", doctor.ErrNoAnswer, err)
 	}
 	return nil
 }
@@ -94,8 +98,13 @@ func (a *accountClient) Role(ctx context.Context, name string) (doctor.Role, err
 	return doctor.Role{ARN: answer.Role.Arn, TrustPolicy: policy}, err
 }
 
-// maxRoles bounds what is read to find one.
-const maxRoles = 5000
+// Bounds of what is read: roles of an account, which has 1,000 unless its quota was raised,
+// and one answer, which has a thousand of them with a trust policy of up to 8,192
+// characters each, percent-encoded.
+const (
+	maxRoles     = 20000
+	maxIAMAnswer = 32 << 20
+)
 
 func (a *accountClient) Roles(ctx context.Context) ([]doctor.Role, error) {
 	var roles []doctor.Role
@@ -119,11 +128,11 @@ func (a *accountClient) Roles(ctx context.Context) ([]doctor.Role, error) {
 			roles = append(roles, doctor.Role{ARN: r.Arn, TrustPolicy: policy})
 		}
 		if answer.Marker == "" {
-			break
+			return roles, nil
 		}
 		query.Set("Marker", answer.Marker)
 	}
-	return roles, nil
+	return nil, fmt.Errorf("the account has more than %d roles", maxRoles) // that one is not there could not be told
 }
 
 func (a *accountClient) Provider(ctx context.Context, provider string) (doctor.Provider, error) {
@@ -147,7 +156,10 @@ func (a *accountClient) iamEndpoint() (endpoint, region string) {
 	case "aws-us-gov":
 		return "https://iam.us-gov.amazonaws.com", "us-gov-west-1"
 	}
-	return "https://iam.amazonaws.com", "us-east-1"
+	if partition.ID == "" || partition.ID == "aws" {
+		return "https://iam.amazonaws.com", "us-east-1"
+	}
+	return "https://iam." + partition.GlobalRegion + "." + partition.DNSSuffix, partition.GlobalRegion
 }
 
 // iam makes one call of IAM's query protocol.
@@ -172,7 +184,7 @@ func (a *accountClient) iam(ctx context.Context, query url.Values, answer any) e
 		return fmt.Errorf("IAM does not answer: %w", err)
 	}
 	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxIAMAnswer))
 	if err != nil {
 		return fmt.Errorf("IAM does not answer: %w", err)
 	}

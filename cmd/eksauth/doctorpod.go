@@ -155,7 +155,7 @@ func printFix(w io.Writer, fix []string) {
 	}
 	fmt.Fprintln(w, "Fix:")
 	for _, line := range fix {
-		fmt.Fprintf(w, "  %s\n", line)
+		fmt.Fprintf(w, "  %s\n", printable(line)) // names in it were written by others
 	}
 }
 

@@ -84,6 +84,21 @@ var stsRules = []rule{
 		},
 	},
 	{
+		id: "sts-unreachable", group: "web-identity",
+		known: []pattern{
+			"'https://sts.* … dial tcp … i/o timeout", "'https://sts.* … dial tcp … no such host", "'https://sts.* … dial tcp … connection refused", "'https://sts.* … dial tcp … no route to host",
+			"could not connect to the endpoint url: 'https://sts.*", "connect timeout on endpoint url: 'https://sts.*", "read timeout on endpoint url: 'https://sts.*",
+		},
+		title: "STS cannot be reached",
+		means: "This is the network and not who you are: no answer came.",
+		cause: []Cause{
+			{"the subnet has no way out, and the VPC has no endpoint for STS", "aws ec2 describe-vpc-endpoints --filters Name=service-name,Values=com.amazonaws.{region}.sts", "a VPC endpoint for com.amazonaws.{region}.sts, with private DNS, whose security group admits port 443 from the pods"},
+			{"the SDK asks the global endpoint, sts.amazonaws.com, which a VPC endpoint is not for", showEnv, "AWS_STS_REGIONAL_ENDPOINTS=regional; the annotation eks.amazonaws.com/sts-regional-endpoints=true on the service account has the webhook set it"},
+			{"a network policy, a security group or DNS stands between", "kubectl -n {namespace} get networkpolicies", "let the pods out to port 443, and to the cluster's DNS"},
+			{"a proxy is needed, and the pod has none", "kubectl -n {namespace} exec POD -- env | grep -i _proxy", "HTTPS_PROXY, and NO_PROXY for the cluster's own addresses"},
+		},
+	},
+	{
 		id: "region-disabled", group: "session",
 		known: []pattern{"regiondisabled*", "sts is not activated in this region for account"},
 		title: "STS is not activated in this region",

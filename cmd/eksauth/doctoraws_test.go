@@ -1,0 +1,86 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/eksauth/eksauth/doctor"
+	"github.com/eksauth/eksauth/internal/cli"
+	"github.com/eksauth/eksauth/sigv4"
+)
+
+// An account may have thousands of roles, each with a policy as long as IAM takes.
+func TestRolesOfALargeAccount(t *testing.T) {
+	policy := url.PathEscape(strings.Repeat(`"system:serviceaccount:apps:web",`, 100)) // as IAM writes it
+	const perPage, pages = 1000, 6
+	iam := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		page := 0
+		fmt.Sscan(r.FormValue("Marker"), &page)
+		fmt.Fprint(w, "<ListRolesResponse><ListRolesResult><Roles>")
+		for i := range perPage {
+			fmt.Fprintf(w, "<member><Arn>arn:aws:iam::111122223333:role/r%d-%d</Arn><AssumeRolePolicyDocument>%s</AssumeRolePolicyDocument></member>", page, i, policy)
+		}
+		fmt.Fprint(w, "</Roles>")
+		if page++; page < pages {
+			fmt.Fprintf(w, "<IsTruncated>true</IsTruncated><Marker>%d</Marker>", page)
+		}
+		fmt.Fprint(w, "</ListRolesResult></ListRolesResponse>")
+	}))
+	defer iam.Close()
+	client := &accountClient{
+		p:   &program{IO: cli.IO{Getenv: func(name string) string { return map[string]string{"AWS_ENDPOINT_URL_IAM": iam.URL}[name] }}},
+		cfg: aws.Config{Region: "us-east-1"}, creds: sigv4.Credentials{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: "secret"},
+	}
+	roles, err := client.Roles(t.Context())
+	if err != nil || len(roles) != perPage*pages {
+		t.Errorf("%d roles, %v", len(roles), err)
+	}
+}
+
+// Credentials of one partition are not sent to another.
+func TestIAMOfEachPartition(t *testing.T) {
+	for region, want := range map[string]string{
+		"eu-west-1": "https://iam.amazonaws.com us-east-1", "cn-northwest-1": "https://iam.cn-north-1.amazonaws.com.cn cn-north-1",
+		"us-gov-east-1": "https://iam.us-gov.amazonaws.com us-gov-west-1", "us-iso-west-1": "https://iam.us-iso-east-1.c2s.ic.gov us-iso-east-1",
+		"us-isob-east-1": "https://iam.us-isob-east-1.sc2s.sgov.gov us-isob-east-1", "eusc-de-east-1": "https://iam.eusc-de-east-1.amazonaws.eu eusc-de-east-1",
+	} {
+		client := &accountClient{p: &program{IO: cli.IO{Getenv: func(string) string { return "" }}}, cfg: aws.Config{Region: region}}
+		if endpoint, signed := client.iamEndpoint(); endpoint+" "+signed != want {
+			t.Errorf("%s: %s %s, want %s", region, endpoint, signed, want)
+		}
+	}
+}
+
+// Nobody there is not the same as a refusal.
+func TestAssumeTellsNoAnswerFromARefusal(t *testing.T) {
+	refuses := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprint(w, "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>")
+	}))
+	defer refuses.Close()
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	for url, noAnswer := range map[string]bool{refuses.URL: false, gone.URL: true} {
+		client := &accountClient{cfg: aws.Config{Region: "us-east-1", BaseEndpoint: &url, RetryMaxAttempts: 1}}
+		err := client.Assume(t.Context(), "arn:aws:iam::111122223333:role/web", "a.b.c")
+		if err == nil || errors.Is(err, doctor.ErrNoAnswer) != noAnswer || strings.Contains(err.Error(), "a.b.c") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
+
+// What others wrote does nothing to a terminal: no escapes, no change of direction.
+func TestFixesArePrintable(t *testing.T) {
+	var b strings.Builder
+	printFix(&b, []string{"kubectl get pods", "# \x1b[2J", "# \u202e"})
+	if want := "Fix:\n  kubectl get pods\n  \"# \\x1b[2J\"\n  \"# \\u202e\"\n"; b.String() != want {
+		t.Errorf("%q", b.String())
+	}
+}

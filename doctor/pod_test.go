@@ -1,0 +1,98 @@
+package doctor
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// healthyPod is a pod of apps/web as the webhook made it.
+const healthyPod = `{"metadata":{"namespace":"apps","name":"web"},"spec":{"serviceAccountName":"web",
+"containers":[{"name":"app","env":[{"name":"AWS_ROLE_ARN","value":"arn:aws:iam::111122223333:role/web"},{"name":"AWS_WEB_IDENTITY_TOKEN_FILE","value":"/var/run/secrets/eks.amazonaws.com/serviceaccount/token"}],
+"volumeMounts":[{"name":"aws-iam-token","mountPath":"/var/run/secrets/eks.amazonaws.com/serviceaccount"}]}],
+"volumes":[{"name":"aws-iam-token","projected":{"sources":[{"serviceAccountToken":{"audience":"sts.amazonaws.com","path":"token"}}]}}]}}`
+
+func examinePod(t *testing.T, text string, breaks func(c cluster)) Report {
+	t.Helper()
+	d, c, _, _ := healthy(t)
+	c.objects["pod apps/web"] = json.RawMessage(text)
+	if breaks != nil {
+		breaks(c)
+	}
+	return d.Pod(t.Context(), "apps", "web")
+}
+
+func said(r Report, id string) (all string) {
+	for _, c := range r.Checks {
+		if c.ID == id {
+			all += string(c.Status) + ": " + c.Said + "\n"
+		}
+	}
+	return all
+}
+
+func TestHealthyPods(t *testing.T) {
+	t.Parallel()
+	change := func(pairs ...string) string { return strings.NewReplacer(pairs...).Replace(healthyPod) }
+	const sidecar = `"containers":[{"name":"proxy"},{"name":"app"`
+	for name, c := range map[string]struct{ pod, id, says string }{
+		"as the webhook makes it": {healthyPod, "volume", "ok: the token is mounted"},
+		"on Windows":              {change(`"/var/run/secrets/eks.amazonaws.com/serviceaccount/token"`, `"C:\\var\\run\\secrets\\eks.amazonaws.com\\serviceaccount\\token"`), "volume", "ok: the token is mounted"},
+		"keys that are empty":     {change(`"env":[`, `"env":[{"name":"AWS_ACCESS_KEY_ID","value":""},{"name":"AWS_SECRET_ACCESS_KEY"},`), "variables", "ok: nothing in the containers wins"},
+		"variables that are not read": {change(`"name":"app",`, `"name":"app","envFrom":[{"secretRef":{"name":"x"}}],`), "variables",
+			"ok: nothing in the containers wins over the role, as far as can be seen: app takes variables from elsewhere (envFrom)"},
+		"a sidecar of another webhook": {change(`"containers":[{"name":"app"`, sidecar), "mutation", "unknown: could not check whether all containers need the role, because another webhook added some after this one was asked: proxy lacks"},
+		"a role from elsewhere":        {change(`"value":"arn:aws:iam::111122223333:role/web"`, `"valueFrom":{"fieldRef":{}}`), "variables", "unknown: could not check the role of container app, because AWS_ROLE_ARN is taken from elsewhere"},
+	} {
+		r := examinePod(t, c.pod, nil)
+		if len(r.Causes()) > 0 || !strings.Contains(said(r, c.id), c.says) {
+			t.Errorf("%s: %+v\nwant %s", name, r.Checks, c.says)
+		}
+	}
+}
+
+const agent = "http://169.254.170.23/v1/credentials"
+
+// EKS Pod Identity needs no annotation, and wins over one.
+func TestPodIdentity(t *testing.T) {
+	t.Parallel()
+	const pod = `{"metadata":{"namespace":"apps","name":"web"},"spec":{"serviceAccountName":"web","containers":[{"name":"app","env":[{"name":"AWS_CONTAINER_CREDENTIALS_FULL_URI","value":"` + agent + `"}]}]}}`
+	for name, breaks := range map[string]func(c cluster){
+		"annotated": func(c cluster) { c.tried.variable, c.tried.role = "AWS_CONTAINER_CREDENTIALS_FULL_URI", agent },
+		"not annotated": func(c cluster) {
+			c.tried.variable, c.tried.role = "AWS_CONTAINER_CREDENTIALS_FULL_URI", agent
+			c.objects["serviceaccount apps/web"] = map[string]any{"metadata": map[string]any{}}
+		},
+	} {
+		r := examinePod(t, pod, breaks)
+		if len(r.Causes()) > 0 || !strings.Contains(said(r, "pod-identity"), "ok: ") {
+			t.Errorf("%s: %+v", name, r.Checks)
+		}
+		d, c, a, _ := healthy(t)
+		a.role = Role{} // IRSA does not matter
+		breaks(c)
+		if r := d.ServiceAccount(t.Context(), "apps", "web"); len(r.Causes()) > 0 || !strings.Contains(said(r, "pod-identity"), "EKS Pod Identity") {
+			t.Errorf("%s: %+v", name, r.Checks)
+		}
+	}
+	keys := strings.Replace(pod, `"env":[`, `"env":[{"name":"AWS_ACCESS_KEY_ID","value":"x"},`, 1)
+	if causes := examinePod(t, keys, nil).Causes(); len(causes) != 1 || causes[0].ID != "variables" {
+		t.Errorf("static keys win: %+v", causes)
+	}
+}
+
+// Of several annotations that may have been meant the same one is proposed each time: that
+// of EKS, misspelt, before another's.
+func TestTheAnnotationThatWasMeant(t *testing.T) {
+	t.Parallel()
+	d, c, _, _ := healthy(t)
+	c.objects["serviceaccount apps/web"] = map[string]any{"metadata": map[string]any{"annotations": map[string]string{
+		"eks.amazonaws.com/rolearn": "arn:aws:iam::111122223333:role/meant", "audit.example.com/role": "arn:aws:iam::111122223333:role/audit", "iam.amazonaws.com/role": "arn:aws:iam::111122223333:role/old",
+	}}}
+	for range 20 {
+		causes := d.ServiceAccount(t.Context(), "apps", "web").Causes()
+		if len(causes) != 1 || !strings.Contains(strings.Join(causes[0].Fix, ""), "role/meant") || !strings.Contains(causes[0].Said, "; audit.example.com/role is not read; eks.amazonaws.com/rolearn is not read; ") {
+			t.Fatalf("%+v", causes)
+		}
+	}
+}
