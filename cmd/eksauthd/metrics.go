@@ -70,6 +70,12 @@ func newMetrics(live *awsauth.Live, ends expiry) *metrics {
 		}, []string{"result"}),
 	}
 	m.addNodeNames()
+	// Prometheus sees no increase in a series that begins with its first event.
+	for _, reason := range []tokenreview.Reason{
+		tokenreview.Reason(token.Unavailable), tokenreview.Reason(token.Throttled), tokenreview.Busy, tokenreview.NamesUnavailable, tokenreview.NamesThrottled,
+	} {
+		m.reviews.WithLabelValues(string(tokenreview.Failed), string(reason))
+	}
 	m.registry.MustRegister(
 		m.latency, m.stsFailures, m.stsAnswers, m.watchFails, m.crdWatchFails, m.reviews, m.stsLatency, m.lookups,
 		m.ec2Calls, m.ec2Latency, m.nameLookups,

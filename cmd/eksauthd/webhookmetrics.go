@@ -43,6 +43,11 @@ func newWebhookMetrics(accounts *kube.ServiceAccounts, ends expiry) *webhookMetr
 		Help:    "Time to answer whether an edit of the mappings may stand, by outcome (allowed, refused, overridden, unrelated, failed).",
 		Buckets: prometheus.DefBuckets,
 	}, []string{"outcome"})
+	// Prometheus sees no increase in a series that begins with its first event.
+	for _, reason := range []irsa.Reason{irsa.NotFound, irsa.Lookup, irsa.Unusable, irsa.Unreadable, irsa.Internal} {
+		m.admissions.WithLabelValues(string(irsa.Degraded), string(reason))
+	}
+	m.edits.WithLabelValues(string(guard.Overridden))
 	m.registry.MustRegister(
 		m.admissions, m.latency, m.watchFails, m.edits,
 		gauge("serviceaccounts", "Service accounts that are known.", func() float64 { all, _ := accounts.Len(); return float64(all) }),
