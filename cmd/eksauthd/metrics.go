@@ -133,7 +133,9 @@ func peerResult(reason tokenreview.Reason) string {
 		return "malformed_request"
 	case tokenreview.Unmapped, tokenreview.Template, tokenreview.Reserved, tokenreview.NamesThrottled, tokenreview.NamesUnavailable:
 		return "uknown_user"
-	case tokenreview.Reason(token.Throttled), tokenreview.Reason(token.Unavailable), tokenreview.Reason(token.Answer), tokenreview.Busy:
+	case tokenreview.Reason(token.Throttled):
+		return "sts_throttling"
+	case tokenreview.Reason(token.Unavailable), tokenreview.Reason(token.Answer), tokenreview.Busy:
 		return "sts_error"
 	case tokenreview.NotReady, tokenreview.Internal, tokenreview.Canceled:
 		return "internal_error" // it has no such thing
