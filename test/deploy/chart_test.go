@@ -188,6 +188,35 @@ func TestValuesReachThePods(t *testing.T) {
 	}
 }
 
+// State and kubeconfig may be in one folder: Kubernetes takes a path for one volume.
+func TestOneFolderIsMountedOnce(t *testing.T) {
+	t.Parallel()
+	all := render(t, "authenticator.enabled=true", "authenticator.config.clusterID=dev", "authenticator.config.server.stateDir=/srv/eksauth/",
+		"authenticator.config.server.generateKubeconfig=/srv/eksauth/kubeconfig.yaml")
+	pod := podSpec(all["DaemonSet kube-system/eksauthd-authenticator"])
+	var paths []string
+	for _, m := range pod["containers"].([]any)[0].(map[string]any)["volumeMounts"].([]any) {
+		paths = append(paths, m.(map[string]any)["mountPath"].(string))
+	}
+	if diff := cmp.Diff([]string{"/etc/eksauth", "/srv/eksauth"}, paths); diff != "" || len(pod["volumes"].([]any)) != 2 {
+		t.Errorf("%v\n%s", pod["volumes"], diff)
+	}
+}
+
+// Replicas are spread among their own: those of the version before, which are about to
+// go, would leave both on one node.
+func TestReplicasAreSpreadByVersion(t *testing.T) {
+	t.Parallel()
+	all := render(t, "issuer.enabled=true")
+	for _, name := range []string{"pod-identity-webhook", "eksauth-issuer"} {
+		for _, c := range podSpec(all["Deployment eksauth/"+name])["topologySpreadConstraints"].([]any) {
+			if keys, _ := c.(map[string]any)["matchLabelKeys"].([]any); !slices.Contains(keys, any("pod-template-hash")) {
+				t.Errorf("%s: %v", name, c)
+			}
+		}
+	}
+}
+
 // Alerts and dashboard are those beside the chart.
 func TestMonitoringIsTheFiles(t *testing.T) {
 	t.Parallel()

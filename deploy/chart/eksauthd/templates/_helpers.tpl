@@ -41,6 +41,7 @@ topologySpreadConstraints:
   whenUnsatisfiable: ScheduleAnyway
   labelSelector:
     matchLabels: {app.kubernetes.io/name: {{ . }}}
+  matchLabelKeys: [pod-template-hash] # those that are about to be replaced do not count
 terminationGracePeriodSeconds: 30 # the delay of the shutdown, and 20 s for what it took
 {{- end -}}
 
