@@ -268,7 +268,13 @@ func (s *liveSource) update(doc Document, now time.Time) {
 	s.used.ReservedPrefixes = s.ReservedPrefixes
 	s.used.Entries = s.standing.entries()
 	st := &s.state
-	st.Synced, st.Missing, st.Silent, st.Since, st.Updated, st.Entries = true, false, false, time.Time{}, now, len(s.used.Entries)
+	switch {
+	case !doc.Silent:
+		st.Since = time.Time{}
+	case !st.Missing && !st.Silent:
+		st.Since = now
+	}
+	st.Synced, st.Missing, st.Silent, st.Updated, st.Entries = true, false, doc.Silent, now, len(s.used.Entries)
 	st.Broken, st.Kept = slices.Clone(doc.Broken), nil
 	for _, f := range s.standing.faulty {
 		if f.kept != nil && !broken(f.Key) {
