@@ -92,8 +92,11 @@ func addExpiry(registry *prometheus.Registry, ends expiry) {
 	)
 }
 
-func (m *metrics) handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
+// maxScrapes bounds the questions for metrics at any one time.
+const maxScrapes = 8
+
+func metricsHandler(registry *prometheus.Registry) http.Handler {
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry, MaxRequestsInFlight: maxScrapes})
 }
 
 // Reviewed, Asked and LookedUp make it a tokenreview.Observer.

@@ -247,7 +247,7 @@ func TestMetricsOfTheMappings(t *testing.T) {
 	m := newMetrics(s.Live, expiry{func() time.Time { return time.Unix(1_900_000_000, 0) }, time.Now})
 	scrape := func() string {
 		w := httptest.NewRecorder()
-		m.handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+		metricsHandler(m.registry).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 		return grep(w.Body.String(), "^eksauth_(mappings|serving_certificate)")
 	}
 	want := func(synced, missing, entries, broken, stale, errors, warnings, updated, lastGood string) string {

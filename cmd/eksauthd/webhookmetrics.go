@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/eksauth/eksauth/guard"
 	"github.com/eksauth/eksauth/irsa"
@@ -61,10 +59,6 @@ func newWebhookMetrics(accounts *kube.ServiceAccounts, ends expiry) *webhookMetr
 
 func gauge(name, help string, value func() float64) prometheus.GaugeFunc {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: ownNamespace, Name: name, Help: help}, value)
-}
-
-func (m *webhookMetrics) handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
 }
 
 // Judged is told of every review of an edit of the mappings.
