@@ -175,5 +175,8 @@ func (k *AccessPolicies) create(ctx context.Context, b binding, g accessentry.Gr
 		return err
 	}
 	_, err = k.resource(b.namespace).Create(ctx, &unstructured.Unstructured{Object: fields}, metav1.CreateOptions{})
+	if apierrors.IsAlreadyExists(err) { // another replica was first; the next look sees whether it is right
+		return nil
+	}
 	return err
 }

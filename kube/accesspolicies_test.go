@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/dynamic/fake"
@@ -118,5 +119,17 @@ func TestAFailureKeepsNothingElseFromBeingDone(t *testing.T) {
 	}
 	if got := bindings(t, client); !slices.Equal(got, []string{"b system:aggregate-to-view AmazonEKSViewPolicy:b", "b view AmazonEKSViewPolicy:b"}) {
 		t.Errorf("the bindings are %q", got)
+	}
+}
+
+// Each replica keeps the bindings: another may have made one a moment before.
+func TestBindingsThatAnotherMadeAreNoFailure(t *testing.T) {
+	t.Parallel()
+	client := fake.NewSimpleDynamicClient(scheme.Scheme, namespace("a", nil))
+	client.PrependReactor("create", "rolebindings", func(a kubetesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewAlreadyExists(rbacv1.Resource("rolebindings"), "eksauth")
+	})
+	if err := (&AccessPolicies{client}).Keep(t.Context(), viewIn("a")); err != nil {
+		t.Error(err)
 	}
 }
