@@ -212,6 +212,23 @@ func TestPromtoolAgrees(t *testing.T) {
 			t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
 		}
 	}
+	guide, err := os.ReadFile("../../docs/guides/observability.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scrape := regexp.MustCompile("(?s)```yaml\n(scrape_configs:.*?)```").FindSubmatch(guide)
+	if scrape == nil {
+		t.Fatal("the guide does not say how to scrape")
+	}
+	config := filepath.Join(t.TempDir(), "prometheus.yaml")
+	// Debian's promtool knows no Kubernetes.
+	static := strings.Replace(string(scrape[1]), "kubernetes_sd_configs: [{role: pod}]", "static_configs: [{targets: [a]}]", 1)
+	if err := os.WriteFile(config, []byte(static), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(promtool, "check", "config", config).CombinedOutput(); err != nil {
+		t.Errorf("promtool check config: %v\n%s", err, out)
+	}
 	// Each alert has a test of its silence and one of its noise.
 	alerts, err := os.ReadFile("../../deploy/alerts.yaml")
 	if err != nil {

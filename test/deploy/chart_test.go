@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -184,6 +185,18 @@ func TestValuesReachThePods(t *testing.T) {
 	for want, times := range map[string]int{"/srv/eksauth\n": 2, "runAsNonRoot: true": 1, "runAsUser: 10000": 1, "eu-west-1": 1} {
 		if strings.Count(string(text), want) != times {
 			t.Errorf("not %d times %q:\n%s", times, want, text)
+		}
+	}
+}
+
+// Prometheus is on another node, and has to reach what the kubelet reaches by loopback.
+func TestMetricsOfTheAuthenticatorCanBeScraped(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{"0.0.0.0": "--health-address=0.0.0.0:21363", "::": "--health-address=[::]:21363", "127.0.0.1": ""} {
+		all := render(t, "authenticator.enabled=true", "authenticator.config.clusterID=dev", "authenticator.metricsAddress="+address)
+		c := podSpec(all["DaemonSet kube-system/eksauthd-authenticator"])["containers"].([]any)[0].(map[string]any)
+		if text := fmt.Sprint(c["args"]); !strings.Contains(text, want) || want == "" && strings.Contains(text, "--health-address") {
+			t.Errorf("%s: %s", address, text)
 		}
 	}
 }

@@ -35,6 +35,7 @@ func TestBadValuesAreRefused(t *testing.T) {
 		"authenticator.config.server.backendMode={File}":             "/authenticator/config/server/backendMode/0",
 		"authenticator.furtherSources={CRD,CRD}":                     "/authenticator/furtherSources",
 		"authenticator.args={--config=/etc/x}":                       "/authenticator/args/0",
+		"authenticator.metricsAddress=localhost":                     "/authenticator/metricsAddress",
 		"authenticator.runAsUser=-1":                                 "/authenticator/runAsUser",
 		"issuer.service.type=Ingress":                                "/issuer/service/type",
 		"issuer.service.port=70000":                                  "/issuer/service/port",
