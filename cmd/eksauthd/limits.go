@@ -14,7 +14,7 @@ import (
 	"github.com/eksauth/eksauth/internal/serving"
 )
 
-// The bounds of each server; one client may have half.
+// The bounds of each server; one client alone may have half.
 const (
 	maxReviews     = 2048
 	maxReviewBytes = 64 << 20
