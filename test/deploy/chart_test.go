@@ -189,6 +189,30 @@ func TestValuesReachThePods(t *testing.T) {
 	}
 }
 
+// Who may bind cluster-admin must be nobody whom a mapping can make by {{SessionName}}:
+// whoever assumes a role chooses that, of letters, digits and _+=,.@- (STS).
+func TestNoSessionNameHasRights(t *testing.T) {
+	t.Parallel()
+	users := 0
+	for key, o := range files(t, "authenticator.yaml", "iamidentitymapping.yaml", "access-policies.yaml", "webhook.yaml", "guard.yaml") {
+		subjects, _, err := unstructured.NestedSlice(o.Object, "subjects")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range subjects {
+			if s := s.(map[string]any); s["kind"] != "ServiceAccount" {
+				users++
+				if name := s["name"].(string); !strings.Contains(name, ":") {
+					t.Errorf("%s: whoever calls a session %q is %s %q", key, name, s["kind"], name)
+				}
+			}
+		}
+	}
+	if users == 0 {
+		t.Error("no rights were read")
+	}
+}
+
 // Prometheus is on another node, and has to reach what the kubelet reaches by loopback.
 func TestMetricsOfTheAuthenticatorCanBeScraped(t *testing.T) {
 	t.Parallel()
