@@ -240,6 +240,18 @@ func TestOneFolderIsMountedOnce(t *testing.T) {
 	}
 }
 
+// A user that the image does not name is in the group root, unless one is given.
+func TestPodsAreNotOfTheGroupRoot(t *testing.T) {
+	t.Parallel()
+	all := render(t, "issuer.enabled=true")
+	for _, name := range []string{"pod-identity-webhook", "eksauth-issuer"} {
+		context := podSpec(all["Deployment eksauth/"+name])["securityContext"].(map[string]any)
+		if fmt.Sprint(context["runAsGroup"]) != fmt.Sprint(context["runAsUser"]) {
+			t.Errorf("%s: %v", name, context)
+		}
+	}
+}
+
 // Replicas are spread among their own: those of the version before, which are about to
 // go, would leave both on one node.
 func TestReplicasAreSpreadByVersion(t *testing.T) {

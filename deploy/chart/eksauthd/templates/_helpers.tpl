@@ -74,6 +74,7 @@ spec:
 {{- define "eksauthd.restricted" -}}
 runAsNonRoot: true
 runAsUser: 65532
+runAsGroup: 65532
 seccompProfile: {type: RuntimeDefault}
 {{- end -}}
 
