@@ -157,7 +157,13 @@ func (l *Live) Suspend(source string, suspended bool) error {
 // Order says which of the declared sources are searched, in which order. As long as
 // one of them has not been read, the order before stays in force, so that nobody is
 // turned away in between.
-func (l *Live) Order(sources ...string) error {
+func (l *Live) Order(sources ...string) error { return l.order(sources, false) }
+
+// Begin is Order for the start, when there is nobody yet who could be turned away: it is
+// in force at once, and whoever needs a source that has not been read waits.
+func (l *Live) Begin(sources ...string) error { return l.order(sources, true) }
+
+func (l *Live) order(sources []string, atOnce bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i, name := range sources {
@@ -169,20 +175,20 @@ func (l *Live) Order(sources ...string) error {
 		}
 	}
 	l.wanted = sources
-	if l.reorder() {
+	if l.reorder(atOnce) {
 		l.publish()
 	}
 	return nil
 }
 
-// reorder puts the wanted order into force, if it can be.
-func (l *Live) reorder() bool {
+// reorder puts the wanted order into force, if it can be or must.
+func (l *Live) reorder(atOnce bool) bool {
 	if l.wanted == nil {
 		return false
 	}
 	place := func(s *liveSource) int { return slices.Index(l.wanted, s.Name) }
 	for _, s := range l.sources {
-		if place(s) >= 0 && !s.state.Synced && !s.held {
+		if place(s) >= 0 && !s.state.Synced && !s.held && !atOnce {
 			return false
 		}
 	}
@@ -242,7 +248,7 @@ func (l *Live) change(source string, apply func(*liveSource, time.Time) bool) er
 		now = l.Now
 	}
 	changed := apply(s, now())
-	if reordered := l.reorder(); !changed && !reordered {
+	if reordered := l.reorder(false); !changed && !reordered {
 		l.publishTimes()
 		return nil
 	}
@@ -268,7 +274,13 @@ func (s *liveSource) update(doc Document, now time.Time) {
 	s.used.ReservedPrefixes = s.ReservedPrefixes
 	s.used.Entries = s.standing.entries()
 	st := &s.state
-	st.Synced, st.Missing, st.Silent, st.Since, st.Updated, st.Entries = true, false, false, time.Time{}, now, len(s.used.Entries)
+	switch {
+	case !doc.Silent:
+		st.Since = time.Time{}
+	case !st.Missing && !st.Silent:
+		st.Since = now
+	}
+	st.Synced, st.Missing, st.Silent, st.Updated, st.Entries = true, false, doc.Silent, now, len(s.used.Entries)
 	st.Broken, st.Kept = slices.Clone(doc.Broken), nil
 	for _, f := range s.standing.faulty {
 		if f.kept != nil && !broken(f.Key) {

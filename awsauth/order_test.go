@@ -57,6 +57,41 @@ func TestLiveGrace(t *testing.T) {
 	}
 }
 
+// A source with nothing in it is said to have nothing in it, whether it once had or not.
+func TestLiveSilentIsSaid(t *testing.T) {
+	t.Parallel()
+	clock := &setClock{minute(0)}
+	l := NewLive(Source{Name: EKSConfigMap})
+	l.Now, l.Grace = func() time.Time { return clock.now }, time.Minute
+	empty := func(when string) {
+		t.Helper()
+		update(t, l, EKSConfigMap, ParseConfigMap(nil))
+		if st := l.State()[0]; !st.Silent || st.Missing || !l.Ready() {
+			t.Errorf("%s: %+v", when, st)
+		}
+	}
+	empty("from the start")
+	update(t, l, EKSConfigMap, ParseConfigMap(map[string]string{MapUsers: users("ada")}))
+	clock.after(time.Hour)
+	empty("emptied")
+	l.Expire()
+	if who(t, l, "ada") != "ada" {
+		t.Error("the grace began before it was emptied")
+	}
+	clock.after(time.Hour)
+	l.Expire()
+	empty("after the grace")
+	if who(t, l, "ada") != "not mapped" {
+		t.Error("ada is in")
+	}
+	changes := 0
+	l.OnChange = func(SourceState) { changes++ }
+	empty("again")
+	if changes > 0 {
+		t.Error("the same is no change")
+	}
+}
+
 func TestLiveAnEmptyListIsMeant(t *testing.T) {
 	t.Parallel()
 	l := NewLive(Source{Name: EKSConfigMap})

@@ -12,6 +12,7 @@ import (
 // *Fallbacks has none.
 type Fallbacks struct {
 	accounts map[string]ServiceAccount // by "namespace/name"; "*" is any namespace
+	faulty   []string                  // keys of entries that cannot be used
 }
 
 // fallback is a value of the document. The keys are
@@ -42,6 +43,7 @@ func ParseFallbacks(config string) (*Fallbacks, []error) {
 		account, err := readFallback(key, raw)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("entry %.120q: %w", key, err))
+			f.faulty = append(f.faulty, key)
 			continue
 		}
 		f.accounts[key] = account
@@ -80,6 +82,21 @@ func isName(s string) bool {
 	return s != "" && strings.Trim(s, "-.") == s && !strings.ContainsFunc(s, func(r rune) bool {
 		return !('a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '-' || r == '.')
 	})
+}
+
+// Keep takes from an earlier document the entries that are faulty in this one, and says
+// how many those were. It is for before f is in use.
+func (f *Fallbacks) Keep(earlier *Fallbacks) (kept int) {
+	if earlier == nil {
+		return 0
+	}
+	for _, key := range f.faulty {
+		if account, ok := earlier.accounts[key]; ok {
+			f.accounts[key] = account
+			kept++
+		}
+	}
+	return kept
 }
 
 // Len is how many entries there are.

@@ -1,17 +1,27 @@
 package kube
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/dynamic/fake"
 	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	kubetesting "k8s.io/client-go/testing"
 
 	"github.com/eksauth/eksauth/accessentry"
@@ -118,5 +128,55 @@ func TestAFailureKeepsNothingElseFromBeingDone(t *testing.T) {
 	}
 	if got := bindings(t, client); !slices.Equal(got, []string{"b system:aggregate-to-view AmazonEKSViewPolicy:b", "b view AmazonEKSViewPolicy:b"}) {
 		t.Errorf("the bindings are %q", got)
+	}
+}
+
+// Each replica keeps the bindings: another may have made one a moment before.
+func TestBindingsThatAnotherMadeAreNoFailure(t *testing.T) {
+	t.Parallel()
+	client := fake.NewSimpleDynamicClient(scheme.Scheme, namespace("a", nil))
+	client.PrependReactor("create", "rolebindings", func(a kubetesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewAlreadyExists(rbacv1.Resource("rolebindings"), "eksauth")
+	})
+	if err := (&AccessPolicies{client}).Keep(t.Context(), viewIn("a")); err != nil {
+		t.Error(err)
+	}
+}
+
+// A policy for many namespaces is many bindings, which a look at the entries has half a
+// minute to make.
+func TestManyBindingsAreMadeInTime(t *testing.T) {
+	t.Parallel()
+	const count = 60
+	var created atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if r.Method == http.MethodPost {
+			created.Add(1)
+			w.WriteHeader(http.StatusCreated)
+			io.Copy(w, r.Body)
+			return
+		}
+		list := map[string]any{"apiVersion": "v1", "kind": "List", "items": []any{}}
+		if strings.HasSuffix(r.URL.Path, "/namespaces") {
+			var items []any
+			for i := range count {
+				items = append(items, map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": fmt.Sprint("n", i)}})
+			}
+			list["items"] = items
+		}
+		if err := json.NewEncoder(w).Encode(list); err != nil {
+			t.Error(err)
+		}
+	}))
+	t.Cleanup(server.Close)
+	k, err := NewAccessPolicies(&rest.Config{Host: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := k.Keep(ctx, viewIn("n*")); err != nil || created.Load() != 2*count {
+		t.Errorf("%d of %d bindings were made: %.200v", created.Load(), 2*count, err)
 	}
 }

@@ -52,25 +52,29 @@ func (f *Fallbacks) Run(ctx context.Context) error {
 	return nil
 }
 
-// Synced reports whether the ConfigMap has been read once, or found missing.
+// Synced reports whether a good ConfigMap has been read once, or found missing.
 func (f *Fallbacks) Synced() bool { return f.synced.Load() }
 
 // Current is what the ConfigMap says; nil if it says nothing.
 func (f *Fallbacks) Current() *irsa.Fallbacks { return f.current.Load() }
 
-// take uses what is good of a document. One that cannot be read at all leaves
-// the last good one in use: a typo must not take credentials from anybody.
+// take uses what is good of a document, and keeps the last good version of what is not:
+// a typo must not take credentials from anybody. A replica that has no good version is
+// not ready: it would take the place of one that has.
 func (f *Fallbacks) take(config string) {
+	before := f.current.Load()
 	fresh, faults := irsa.ParseFallbacks(config)
 	for _, fault := range faults {
 		f.log.Error(FallbacksName+": "+fault.Error(), "namespace", f.watch.store.namespace)
 	}
-	if fresh == nil {
-		if f.current.Load() != nil {
-			f.log.Error(FallbacksName + ": keeping the last good version")
+	switch {
+	case fresh != nil:
+		if kept := fresh.Keep(before); kept > 0 {
+			f.log.Error(FallbacksName+": keeping the last good version of entries", "entries", kept)
 		}
-	} else {
 		f.current.Store(fresh)
+		f.synced.Store(true)
+	case before != nil:
+		f.log.Error(FallbacksName + ": keeping the last good version")
 	}
-	f.synced.Store(true)
 }

@@ -29,6 +29,11 @@ func TestFallbacksSurviveATypo(t *testing.T) {
 	if f.Synced() || f.Current() != nil {
 		t.Error("it knows something before it has read anything")
 	}
+	// A replica that starts now must not take the place of one that has a good version.
+	see(`{"apps/web": `)
+	if f.Synced() || f.Current() != nil {
+		t.Error("it is ready with a version that cannot be read, and no other")
+	}
 	see(`{"apps/web": {"RoleARN": "` + roleARN + `"}}`)
 	good := f.Current()
 	if !f.Synced() || good == nil {
@@ -37,6 +42,17 @@ func TestFallbacksSurviveATypo(t *testing.T) {
 	see(`{"apps/web": `)
 	if f.Current() != good || !strings.Contains(log.String(), "keeping the last good version") {
 		t.Errorf("a typo took the good version away:\n%s", log)
+	}
+	// So does a typo in one entry, to that entry.
+	see(`{"apps/web": {"RoleArnn": "` + roleARN + `"}, "apps/other": {"RoleARN": "` + roleARN + `"}}`)
+	for _, name := range []string{"web", "other"} {
+		if a, ok := f.Current().For("apps", name); !ok || a.RoleARN != roleARN {
+			t.Errorf("a typo in one entry took %s away:\n%s", name, log)
+		}
+	}
+	see(`{"apps/other": {"RoleARN": "` + roleARN + `"}}`)
+	if f.Current().Len() != 1 {
+		t.Error("an entry that was taken out is still there")
 	}
 	if err := f.watch.store.Delete(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "eksauth", Name: FallbacksName}}); err != nil || f.Current() != nil {
 		t.Errorf("after its deletion: %v, %v", err, f.Current())

@@ -65,12 +65,16 @@ type object[T kubeObject] struct {
 // run watches until ctx ends, whatever the API server does.
 func (o *object[T]) run(ctx context.Context) {
 	s := &o.store
+	role := "a ClusterRole"
+	if s.namespace != "" {
+		role = "a Role in " + s.namespace
+	}
 	lw := &listWatch{
 		ListWatch: cache.NewListWatchFromClient(o.client, o.resource, s.namespace, fields.OneTermEqualSelector("metadata.name", s.name)),
 		listFirst: true,
 		report: reporter{
-			what:   s.name,
-			rights: fmt.Sprintf("a Role in %s must allow get, list and watch on the %s %s", s.namespace, o.kind, s.name),
+			what:   o.kind + " " + s.name,
+			rights: fmt.Sprintf("%s must allow get, list and watch on the %s %s", role, o.kind, s.name),
 			log:    o.log, failed: o.failed,
 		},
 	}

@@ -14,7 +14,7 @@ func TestHostsThatAnsweredAreBounded(t *testing.T) {
 	if got := len(turns.answered); got != maxHosts {
 		t.Errorf("%d hosts are remembered, want %d", got, maxHosts)
 	}
-	if pool, _ := turns.poolOf("0"); pool != turns.proven {
+	if answered, _ := turns.standing("0"); !answered {
 		t.Error("later hosts pushed out the first")
 	}
 }

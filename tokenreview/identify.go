@@ -153,6 +153,10 @@ func (h *Handler) prove(ctx context.Context, host string, req *token.Request) (v
 	defer func() { ended(err, h.config.Now()) }()
 	err = errCanceled // where a panic ends it
 	v, err = h.config.Verifier.Prove(ctx, req)
+	if answered, _ := h.turns.standing(host); answered && reasonOf(err) == Reason(token.Host) {
+		// It exists, whatever a resolver says that has lost the world.
+		err = &token.Error{Reason: token.Unavailable, Message: "STS was not found, though it has answered before", Hint: "does this server's DNS know AWS?", Err: err}
+	}
 	return v, err
 }
 

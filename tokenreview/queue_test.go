@@ -51,3 +51,41 @@ func TestQueuesAreBounded(t *testing.T) {
 		t.Errorf("left behind: %d waiting, %d queues", turns.waiting, len(turns.queues))
 	}
 }
+
+// Whoever waits for a host that never answered keeps no stranger from one that has:
+// every new session of a role is a stranger.
+func TestHostsThatNeverAnsweredLeaveTheStrangersTurns(t *testing.T) {
+	t.Parallel()
+	turns := newTurns(Config{MaxCalls: 2, MaxStrangers: 1, MaxUnproven: 1, MaxPerKey: 1, MaxTokens: 1})
+	turns.note("sts", "known", nil)
+	nowhere, err := turns.take("nowhere", "a", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	waited := make(chan error)
+	go func() {
+		giveBack, err := turns.take("nowhere", "b", time.Minute)
+		if err == nil {
+			giveBack()
+		}
+		waited <- err
+	}()
+	for waiting := 0; waiting < 2; time.Sleep(time.Millisecond) {
+		turns.mu.Lock()
+		waiting = turns.waiting
+		turns.mu.Unlock()
+	}
+	time.Sleep(10 * time.Millisecond) // until it waits for its host
+	for _, key := range []string{"new", "known"} {
+		giveBack, err := turns.take("sts", key, 50*time.Millisecond)
+		if err != nil {
+			t.Errorf("%s: %v", key, err)
+			continue
+		}
+		giveBack()
+	}
+	nowhere()
+	if err := <-waited; err != nil {
+		t.Error(err)
+	}
+}

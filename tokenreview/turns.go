@@ -76,38 +76,30 @@ func (t *turns) take(host, key string, patience time.Duration) (giveBack func(),
 	}
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
-	hold := func(c chan struct{}) bool {
+	over := false
+	hold := func(c, news chan struct{}) bool {
 		select {
 		case c <- struct{}{}:
 			held = append(held, c)
 			return true
+		case <-news:
 		case <-timer.C:
-			return false
+			over = true
 		}
+		return false
 	}
-	if hold(q.turns) && (t.known.Contains(key) || hold(t.strangers)) {
-		if pool := t.wait(host, timer.C); pool != nil {
-			held = append(held, pool)
+	mine := hold(q.turns, nil)
+	for mine && !over {
+		answered, news := t.standing(host)
+		// Strangers count only where they could be in others' way: whoever waits for a
+		// host that never answered must not keep new sessions from one that has.
+		if answered && (t.known.Contains(key) || hold(t.strangers, nil)) && hold(t.proven, nil) ||
+			!answered && hold(t.unproven, news) {
 			return giveBack, nil
 		}
 	}
 	giveBack()
 	return nil, errBusy
-}
-
-// wait takes a turn of the pool in which host is, and returns the pool; nil if
-// there was none in time.
-func (t *turns) wait(host string, over <-chan time.Time) chan struct{} {
-	for {
-		pool, news := t.poolOf(host)
-		select {
-		case pool <- struct{}{}:
-			return pool
-		case <-news: // it may have been this host
-		case <-over:
-			return nil
-		}
-	}
 }
 
 func (t *turns) enter(key string) (*queue, error) {
@@ -135,15 +127,15 @@ func (t *turns) leave(key string, q *queue) {
 	}
 }
 
-// poolOf is where host's questions take their turns, and what tells that this
-// may have changed.
-func (t *turns) poolOf(host string) (pool, news chan struct{}) {
+// standing reports whether host has answered, and if not, what tells that this may
+// have changed.
+func (t *turns) standing(host string) (answered bool, news chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.answered[host] {
-		return t.proven, nil
+		return true, nil
 	}
-	return t.unproven, t.news
+	return false, t.news
 }
 
 // note learns from a question to host about a token of an access key, which ended

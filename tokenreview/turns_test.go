@@ -227,3 +227,22 @@ func TestAPauseEndsThoughTheClockWasSetBack(t *testing.T) {
 		t.Errorf("%d %s", a.HTTP, a.Text)
 	}
 }
+
+// A resolver that has lost the world says of STS, too, that there is no such host.
+func TestAHostThatAnsweredExists(t *testing.T) {
+	t.Parallel()
+	n := &network{host: "sts.us-east-1.amazonaws.com", nameless: true}
+	r := newRig(t, withNetwork(n))
+	known := r.mint(t, ada, cluster)
+	if a := r.review(t, known); !a.Status.Authenticated {
+		t.Fatal(a.Text)
+	}
+	n.host = ""
+	if a := r.review(t, r.mint(t, session, cluster)); a.HTTP != 504 {
+		t.Errorf("a new token: %d %s", a.HTTP, a.Text)
+	}
+	r.clock.advance(6 * time.Minute)
+	if a := r.review(t, known); !a.Status.Authenticated || r.lastLine(t)["unconfirmed"] != "unavailable" {
+		t.Errorf("a token that was verified: %d %s", a.HTTP, a.Text)
+	}
+}

@@ -39,7 +39,7 @@ type localKubernetes struct {
 }
 
 const (
-	authenticatorUser = "eksauthd"
+	authenticatorUser = "eksauth:authenticator"
 
 	daemonGrace  = 10 * time.Second
 	readyTimeout = 30 * time.Second

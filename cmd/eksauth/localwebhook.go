@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	podWebhookUser = "eksauthd-webhook"
+	podWebhookUser = "eksauth:webhook"
 	rbacAPI        = "/apis/rbac.authorization.k8s.io/v1"
 	admissionAPI   = "/apis/admissionregistration.k8s.io/v1"
 )

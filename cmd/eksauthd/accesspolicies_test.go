@@ -19,7 +19,7 @@ func TestAccessPoliciesInACluster(t *testing.T) {
 	c := startCluster(t)
 	c.must(string(deploy.AccessPolicies), "apply", "-f", "-")
 	c.must("", "create", "namespace", "shop")
-	cert, key, err := c.plane.IssueClient("eksauthd")
+	cert, key, err := c.plane.IssueClient("eksauth:authenticator")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestAccessPoliciesInACluster(t *testing.T) {
 	if second := keep(grants); !slices.Equal(second, first) {
 		t.Error("bindings that were right were made again")
 	}
-	if _, stderr, err := c.try("", "--as", "eksauthd", "create", "clusterrolebinding", "mine", "--clusterrole=system:node", "--user=eksauthd"); err == nil || !strings.Contains(stderr, "forbidden") {
+	if _, stderr, err := c.try("", "--as", "eksauth:authenticator", "create", "clusterrolebinding", "mine", "--clusterrole=system:node", "--user=eksauth:authenticator"); err == nil || !strings.Contains(stderr, "forbidden") {
 		t.Errorf("another role can be bound: %v %s", err, stderr)
 	}
 	if left := keep(nil); len(left) > 0 {

@@ -184,7 +184,7 @@ func (a *authenticator) run(ctx context.Context, listener, health, profiles net.
 	}}
 	if health != nil {
 		servers = append(servers, func(ctx context.Context) error {
-			return serving.Server{Handler: a.healthHandler(), Log: a.log, Delay: end.delay}.Serve(ctx, health)
+			return end.plainServer(a.healthHandler(), a.log).Serve(ctx, health)
 		})
 	}
 	if profiles != nil {

@@ -49,7 +49,7 @@ func TestCustomResourcesInACluster(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t)
 	c.must(strings.Join(deployRBAC(t), "\n---\n"), "apply", "-f", "-")
-	d := start(t, "clusterID: dev\nserver:\n  backendMode: [CRD]\n", "--sts-endpoint", newSTS(t), "--kubeconfig", c.kubeconfigOf("eksauthd"))
+	d := start(t, "clusterID: dev\nserver:\n  backendMode: [CRD]\n", "--sts-endpoint", newSTS(t), "--kubeconfig", c.kubeconfigOf("eksauth:authenticator"))
 	// The cluster does not know the kind yet, and nobody waits for it.
 	if status, text := d.get(t, "/readyz"); status != 200 || text != "CRD: does not exist (0 mappings)\n" {
 		t.Errorf("/readyz %d %s", status, text)
@@ -160,7 +160,7 @@ spec:
 	c.must("", "wait", "--for=condition=Established", "--timeout=30s", "crd/iamidentitymappings.iamauthenticator.k8s.aws")
 	c.must(strings.Join(deployRBAC(t), "\n---\n"), "apply", "-f", "-")
 	c.must(identityMapping("ada", adaARN, "ada")+identityMapping("bad", "nonsense", "x"), "apply", "-f", "-")
-	d := start(t, "clusterID: dev\nserver:\n  backendMode: [CRD]\n", "--sts-endpoint", newSTS(t), "--kubeconfig", c.kubeconfigOf("eksauthd"))
+	d := start(t, "clusterID: dev\nserver:\n  backendMode: [CRD]\n", "--sts-endpoint", newSTS(t), "--kubeconfig", c.kubeconfigOf("eksauth:authenticator"))
 	d.becomes(t, "ada")
 	eventually(t, "the canonical ARN is written", func() bool { return strings.TrimSpace(c.identityStatus("ada")) == adaARN })
 	// One that turns faulty keeps what it was.
@@ -182,7 +182,7 @@ spec:
 	// Our definition takes the place of that one: what it would refuse is still there,
 	// and has its status.
 	c.must(string(deploy.IdentityMappings), "apply", "-f", "-")
-	start(t, "clusterID: dev\nserver:\n  backendMode: [CRD]\n", "--sts-endpoint", newSTS(t), "--kubeconfig", c.kubeconfigOf("eksauthd"))
+	start(t, "clusterID: dev\nserver:\n  backendMode: [CRD]\n", "--sts-endpoint", newSTS(t), "--kubeconfig", c.kubeconfigOf("eksauth:authenticator"))
 	eventually(t, "the conditions are written", func() bool {
 		return strings.Contains(c.identityStatus("bad"), " False Faulty ") && strings.Contains(c.identityStatus("other"), " True Used ")
 	})

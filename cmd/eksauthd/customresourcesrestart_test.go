@@ -18,7 +18,7 @@ func TestCustomResourcesOverARestartOfTheAPIServer(t *testing.T) {
 	c.must(string(deploy.IdentityMappings), "apply", "-f", "-")
 	c.must("", "wait", "--for=condition=Established", "--timeout=30s", "crd/iamidentitymappings.iamauthenticator.k8s.aws")
 	c.must(identityMapping("ada", adaARN, "one"), "create", "-f", "-")
-	d := start(t, "clusterID: dev\nserver:\n  backendMode: [CRD]\n", "--sts-endpoint", newSTS(t), "--kubeconfig", c.kubeconfigOf("eksauthd"))
+	d := start(t, "clusterID: dev\nserver:\n  backendMode: [CRD]\n", "--sts-endpoint", newSTS(t), "--kubeconfig", c.kubeconfigOf("eksauth:authenticator"))
 	d.becomes(t, "one")
 
 	server.stop()

@@ -20,7 +20,7 @@ func (a *authenticator) addHealth(mux *http.ServeMux) {
 			writeReady(w, a.live)
 		}
 	})
-	mux.Handle("GET /metrics", a.metrics.handler())
+	mux.Handle("GET /metrics", metricsHandler(a.metrics.registry))
 }
 
 // neverGood reports whether a source cannot be read, and could not be since the

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -13,7 +14,7 @@ import (
 	"github.com/eksauth/eksauth/internal/serving"
 )
 
-// The bounds of each server; one client may have half.
+// The bounds of each server; one client alone may have half.
 const (
 	maxReviews     = 2048
 	maxReviewBytes = 64 << 20
@@ -54,6 +55,12 @@ type shutdown struct {
 // addFlag adds kube-apiserver's flag of the same name and meaning.
 func (s *shutdown) addFlag(flags *pflag.FlagSet) {
 	flags.DurationVar(&s.delay, "shutdown-delay-duration", 0, "for how long to go on serving after SIGTERM, with /readyz failing, so that a load balancer can notice")
+}
+
+// plainServer is for metrics and health, which kubelets and Prometheus ask for without
+// TLS, and everybody else in the cluster may.
+func (s *shutdown) plainServer(h http.Handler, log *slog.Logger) serving.Server {
+	return serving.Server{Handler: h, Log: log, Limits: &serving.Limits{Connections: maxConnections}, Delay: s.delay}
 }
 
 // watch notes that the end has begun, when it has.

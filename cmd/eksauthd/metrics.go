@@ -70,6 +70,12 @@ func newMetrics(live *awsauth.Live, ends expiry) *metrics {
 		}, []string{"result"}),
 	}
 	m.addNodeNames()
+	// Prometheus sees no increase in a series that begins with its first event.
+	for _, reason := range []tokenreview.Reason{
+		tokenreview.Reason(token.Unavailable), tokenreview.Reason(token.Throttled), tokenreview.Busy, tokenreview.NamesUnavailable, tokenreview.NamesThrottled,
+	} {
+		m.reviews.WithLabelValues(string(tokenreview.Failed), string(reason))
+	}
 	m.registry.MustRegister(
 		m.latency, m.stsFailures, m.stsAnswers, m.watchFails, m.crdWatchFails, m.reviews, m.stsLatency, m.lookups,
 		m.ec2Calls, m.ec2Latency, m.nameLookups,
@@ -86,8 +92,11 @@ func addExpiry(registry *prometheus.Registry, ends expiry) {
 	)
 }
 
-func (m *metrics) handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
+// maxScrapes bounds the questions for metrics at any one time.
+const maxScrapes = 8
+
+func metricsHandler(registry *prometheus.Registry) http.Handler {
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry, MaxRequestsInFlight: maxScrapes})
 }
 
 // Reviewed, Asked and LookedUp make it a tokenreview.Observer.
@@ -127,7 +136,9 @@ func peerResult(reason tokenreview.Reason) string {
 		return "malformed_request"
 	case tokenreview.Unmapped, tokenreview.Template, tokenreview.Reserved, tokenreview.NamesThrottled, tokenreview.NamesUnavailable:
 		return "uknown_user"
-	case tokenreview.Reason(token.Throttled), tokenreview.Reason(token.Unavailable), tokenreview.Reason(token.Answer), tokenreview.Busy:
+	case tokenreview.Reason(token.Throttled):
+		return "sts_throttling"
+	case tokenreview.Reason(token.Unavailable), tokenreview.Reason(token.Answer), tokenreview.Busy:
 		return "sts_error"
 	case tokenreview.NotReady, tokenreview.Internal, tokenreview.Canceled:
 		return "internal_error" // it has no such thing

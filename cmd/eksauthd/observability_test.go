@@ -20,16 +20,24 @@ import (
 	"github.com/eksauth/eksauth/sigv4"
 )
 
-// allMetrics are the labels of all metrics of both servers, by their names.
-func allMetrics(t *testing.T) map[string][]string {
-	t.Helper()
+// newRegistries are those of both servers when they start.
+func newRegistries() []*prometheus.Registry {
 	never := func() time.Time { return time.Time{} }
 	end := expiry{never, never}
 	live := awsauth.NewLive(awsauth.Source{Name: awsauth.EKSConfigMap})
+	registries := []*prometheus.Registry{newMetrics(live, end).registry, newWebhookMetrics(&kube.ServiceAccounts{}, end).registry}
+	for _, registry := range registries {
+		addLimits(registry, newLimits(0))
+	}
+	return registries
+}
+
+// allMetrics are the labels of all metrics of both servers, by their names.
+func allMetrics(t *testing.T) map[string][]string {
+	t.Helper()
 	parts := regexp.MustCompile(`fqName: "([^"]+)".*variableLabels: \{([^}]*)\}`)
 	all := map[string][]string{}
-	for _, registry := range []*prometheus.Registry{newMetrics(live, end).registry, newWebhookMetrics(&kube.ServiceAccounts{}, end).registry} {
-		addLimits(registry, newLimits(0))
+	for _, registry := range newRegistries() {
 		descs := make(chan *prometheus.Desc)
 		go func() {
 			registry.Describe(descs)
@@ -204,6 +212,23 @@ func TestPromtoolAgrees(t *testing.T) {
 			t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
 		}
 	}
+	guide, err := os.ReadFile("../../docs/guides/observability.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scrape := regexp.MustCompile("(?s)```yaml\n(scrape_configs:.*?)```").FindSubmatch(guide)
+	if scrape == nil {
+		t.Fatal("the guide does not say how to scrape")
+	}
+	config := filepath.Join(t.TempDir(), "prometheus.yaml")
+	// Debian's promtool knows no Kubernetes.
+	static := strings.Replace(string(scrape[1]), "kubernetes_sd_configs: [{role: pod}]", "static_configs: [{targets: [a]}]", 1)
+	if err := os.WriteFile(config, []byte(static), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(promtool, "check", "config", config).CombinedOutput(); err != nil {
+		t.Errorf("promtool check config: %v\n%s", err, out)
+	}
 	// Each alert has a test of its silence and one of its noise.
 	alerts, err := os.ReadFile("../../deploy/alerts.yaml")
 	if err != nil {
@@ -248,5 +273,46 @@ func TestStrangersMakeNoSeries(t *testing.T) {
 	}
 	if after := series(); after != before || before < 30 {
 		t.Errorf("%d series before, %d after", before, after)
+	}
+}
+
+// What an alert counts is there from the start: Prometheus sees no increase in a series
+// that begins with its first event.
+func TestWhatAlertsCountBeginsWithNought(t *testing.T) {
+	t.Parallel()
+	rules, err := os.ReadFile("../../deploy/alerts.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var series strings.Builder // such as name{label="value"}
+	for _, registry := range newRegistries() {
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			for _, m := range f.GetMetric() {
+				fmt.Fprintf(&series, "%s{", f.GetName())
+				for _, l := range m.GetLabel() {
+					fmt.Fprintf(&series, "%s=%q,", l.GetName(), l.GetValue())
+				}
+				series.WriteString("}\n")
+			}
+		}
+	}
+	count := regexp.MustCompile(`increase\((\w+?)(?:_count)?(?:\{(\w+)=~?"([^"]*)"\})?\[`).FindAllStringSubmatch(string(rules), -1)
+	if len(count) < 8 || len(count) != strings.Count(string(rules), "increase(") {
+		t.Fatalf("%d counts were read", len(count))
+	}
+	for _, m := range count {
+		for value := range strings.SplitSeq(m[3], "|") {
+			want := m[1] + `\{.*`
+			if m[2] != "" {
+				want += m[2] + `="` + value + `",`
+			}
+			if !regexp.MustCompile(want).MatchString(series.String()) {
+				t.Errorf("%s has no series for %s %q", m[1], m[2], value)
+			}
+		}
 	}
 }

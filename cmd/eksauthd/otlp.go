@@ -26,6 +26,13 @@ type otlpClient struct {
 
 const exportTimeout = 10 * time.Second // the specification's
 
+func newOTLPClient(url string, headers http.Header) *otlpClient {
+	c := &otlpClient{url: url, headers: headers}
+	// Its headers are for this collector and nobody else.
+	c.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return c
+}
+
 // headersOf reads the headers that collectors want, for authentication mostly.
 func headersOf(getenv func(string) string) http.Header {
 	list := getenv("OTEL_EXPORTER_OTLP_TRACES_HEADERS")

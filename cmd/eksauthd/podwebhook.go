@@ -174,7 +174,7 @@ func (w *podWebhook) run(ctx context.Context, listener, plain, profiles net.List
 	}}
 	if plain != nil {
 		servers = append(servers, func(ctx context.Context) error {
-			return serving.Server{Handler: w.health(), Log: w.log, Delay: end.delay}.Serve(ctx, plain)
+			return end.plainServer(w.health(), w.log).Serve(ctx, plain)
 		})
 	}
 	if profiles != nil {
@@ -261,7 +261,7 @@ func (w *podWebhook) handler() http.Handler {
 func (w *podWebhook) health() http.Handler {
 	mux := http.NewServeMux()
 	w.addHealth(mux)
-	mux.Handle("GET /metrics", w.metrics.handler())
+	mux.Handle("GET /metrics", metricsHandler(w.metrics.registry))
 	return mux
 }
 

@@ -23,8 +23,13 @@ func TestProfilesOnRequest(t *testing.T) {
 			t.Errorf("%s: %.100q", profile, text)
 		}
 	}
-	if resp, err := http.Post(m+"symbol", "text/plain", nil); err != nil || resp.StatusCode != http.StatusMethodNotAllowed {
-		t.Errorf("POST: %v %v", resp, err)
+	resp, err := http.Post(m+"symbol", "text/plain", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("POST: %v", resp)
 	}
 	for _, path := range []string{"/debug/pprof/", "/debug/pprof/heap"} {
 		if code, _ := d.get(t, path); code != http.StatusNotFound {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -35,10 +36,32 @@ type sources struct {
 // once, so that its order is the first.
 func (s *sources) prepare(ctx context.Context) error {
 	s.followers, s.started = map[string]follower{}, map[string]bool{}
-	for _, mode := range s.configured {
+	if err := s.ready(ctx, s.configured); err != nil {
+		return err
+	}
+	if s.orderFile == nil {
+		return nil
+	}
+	data, err := s.orderFile.read()
+	if err != nil {
+		return nil // Run looks again, and says so
+	}
+	modes, err := awsauth.ParseBackendMode(data)
+	if err != nil || s.ready(ctx, modes) != nil {
+		return nil // likewise
+	}
+	return s.live.Begin(awsauth.SearchOrder(modes)...)
+}
+
+// ready prepares to follow those sources that are not prepared yet.
+func (s *sources) ready(ctx context.Context, modes []string) error {
+	for _, mode := range modes {
+		if _, ready := s.followers[mode]; ready {
+			continue
+		}
 		f, err := s.make(ctx, mode)
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", mode, err)
 		}
 		s.followers[mode] = f
 	}
@@ -88,16 +111,9 @@ func (s *sources) reorder(ctx context.Context, group *errgroup.Group, data []byt
 // use searches these sources from now on, once all of them have been read. A source
 // that was followed once is followed to the end: going back to it takes no time.
 func (s *sources) use(ctx context.Context, group *errgroup.Group, modes []string) {
-	for _, mode := range modes {
-		if _, ready := s.followers[mode]; ready {
-			continue
-		}
-		f, err := s.make(ctx, mode)
-		if err != nil {
-			s.log.Error("a source cannot be used; keeping the sources and their order", "source", mode, "error", err)
-			return
-		}
-		s.followers[mode] = f
+	if err := s.ready(ctx, modes); err != nil {
+		s.log.Error("a source cannot be used; keeping the sources and their order", "error", err)
+		return
 	}
 	for _, mode := range modes {
 		s.start(ctx, group, mode)

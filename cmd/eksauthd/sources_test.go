@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -114,6 +116,51 @@ func TestTheSourcesChangeWhileItRuns(t *testing.T) {
 	d.becomes(t, "ada.lovelace")
 	if n := strings.Count(d.stderr.String(), "the file of the backend mode cannot be used; keeping the sources and their order"); n != 5 {
 		t.Errorf("%d complaints about bad files, want 5:\n%s", n, d.stderr)
+	}
+}
+
+// Whom the file of the order takes away stays away over a restart, though the sources of
+// the configuration are read before those of the file.
+func TestTheFileOfTheOrderCountsFromTheStart(t *testing.T) {
+	t.Parallel()
+	config := awsauth.DefaultConfig()
+	config.Server.DynamicBackendModePath = filepath.Join(t.TempDir(), "mode.json")
+	write(t, config.Server.DynamicBackendModePath, `{"backendMode": "CRD"}`)
+	live := awsauth.NewLive(config.Sources()...)
+	if err := live.Update(awsauth.MountedFile, awsauth.Document{Source: awsauth.MountedFile}); err != nil {
+		t.Fatal(err)
+	}
+	followed := make(chan string, 10)
+	s := &sources{
+		live: live, log: slog.New(slog.DiscardHandler), configured: config.Server.BackendMode,
+		orderFile: &followedFile{path: config.Server.DynamicBackendModePath, most: maxBackendMode, log: slog.New(slog.DiscardHandler)},
+		make: func(_ context.Context, mode string) (follower, error) {
+			return func(ctx context.Context) error {
+				followed <- mode
+				<-ctx.Done()
+				return nil
+			}, nil
+		},
+	}
+	in := func(when string) {
+		t.Helper()
+		if st := live.State()[0]; live.Ready() || st.Name != awsauth.CRD || st.Suspended {
+			t.Errorf("%s: ready %v, %+v", when, live.Ready(), st)
+		}
+	}
+	if err := s.prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	in("before it runs")
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- s.Run(ctx) }()
+	for mode := ""; mode != awsauth.CRD; mode = <-followed {
+	}
+	in("while it runs")
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 

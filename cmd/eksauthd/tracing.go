@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,14 +47,17 @@ func newTracing(ctx context.Context, getenv func(string) string, log *slog.Logge
 	if endpoint == "" && getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" {
 		endpoint, path = getenv("OTEL_EXPORTER_OTLP_ENDPOINT"), "v1/traces"
 	}
-	if endpoint == "" || getenv("OTEL_SDK_DISABLED") == "true" || getenv("OTEL_TRACES_EXPORTER") == "none" {
+	if endpoint == "" || strings.EqualFold(getenv("OTEL_SDK_DISABLED"), "true") || getenv("OTEL_TRACES_EXPORTER") == "none" {
 		return nil, nil
 	}
 	target, err := endpointURL(endpoint, path)
 	if err != nil {
 		return nil, cli.Hint(err, "such as OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318")
 	}
-	exporter, err := otlptrace.New(ctx, &otlpClient{url: target, headers: headersOf(getenv)})
+	if protocol := cmp.Or(getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"), getenv("OTEL_EXPORTER_OTLP_PROTOCOL")); protocol != "" && protocol != "http/protobuf" {
+		log.Warn("traces are sent by http/protobuf and nothing else", "asked_for", protocol, "hint", "collectors have port 4318 for it")
+	}
+	exporter, err := otlptrace.New(ctx, newOTLPClient(target.String(), headersOf(getenv)))
 	if err != nil {
 		return nil, fmt.Errorf("traces: %w", err)
 	}
@@ -62,20 +68,21 @@ func newTracing(ctx context.Context, getenv func(string) string, log *slog.Logge
 	}
 	otel.SetErrorHandler(&complaints{log: log})
 	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(what))
-	log.Info("sending traces", "url", target)
+	shown := url.URL{Scheme: target.Scheme, Host: target.Host, Path: target.Path} // the rest may be a secret
+	log.Info("sending traces", "url", shown.String())
 	return &tracing{provider, provider.Tracer("github.com/eksauth/eksauth")}, nil
 }
 
 // endpointURL is where spans go: a base URL has a path appended (the specification).
-func endpointURL(given, path string) (string, error) {
+func endpointURL(given, path string) (*url.URL, error) {
 	u, err := url.Parse(given)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return "", fmt.Errorf("the OTLP endpoint %q is not an http or https URL", given)
+		return nil, errors.New("the OTLP endpoint is not an http or https URL") // it may have a password
 	}
 	if path != "" {
 		u = u.JoinPath(path)
 	}
-	return u.String(), nil
+	return u, nil
 }
 
 // complaints logs what the SDK cannot do, once in a while.

@@ -135,7 +135,7 @@ func TestTracingIsOffUnlessAskedFor(t *testing.T) {
 	log := slog.New(slog.NewTextHandler(&logtest.Buffer{}, nil))
 	for _, env := range []map[string]string{
 		{},
-		{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_SDK_DISABLED": "true"},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_SDK_DISABLED": "True"},
 		{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_TRACES_EXPORTER": "none"},
 	} {
 		if traces, err := newTracing(context.Background(), func(name string) string { return env[name] }, log); traces != nil || err != nil {
@@ -153,5 +153,34 @@ func TestTracingIsOffUnlessAskedFor(t *testing.T) {
 		}, log); err == nil {
 			t.Errorf("%s is taken", wrong)
 		}
+	}
+}
+
+// A collector's password stays out of the log and of errors, and with whom it is for.
+func TestTheCollectorsSecretsAreKept(t *testing.T) {
+	t.Parallel()
+	const secret = "s3cr3t"
+	log := &logtest.Buffer{}
+	tracingTo := func(endpoint string) (*tracing, error) {
+		return newTracing(t.Context(), func(name string) string {
+			return map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}[name]
+		}, slog.New(slog.NewTextHandler(log, nil)))
+	}
+	traces, err := tracingTo("http://eksauthd:" + secret + "@127.0.0.1:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	traces.end()
+	_, err = tracingTo("ftp://eksauthd:" + secret + "@127.0.0.1:1")
+	if err == nil || strings.Contains(err.Error()+log.String(), secret) || !strings.Contains(log.String(), "127.0.0.1:1/v1/traces") || !strings.Contains(log.String(), "asked_for=grpc") {
+		t.Errorf("%v\n%s", err, log)
+	}
+
+	other := newCollector(t)
+	moved := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusTemporaryRedirect))
+	t.Cleanup(moved.Close)
+	client := newOTLPClient(moved.URL, http.Header{"Api-Key": {secret}})
+	if err := client.UploadTraces(t.Context(), nil); err == nil || len(other.keys) > 0 {
+		t.Errorf("%v; another server was told %q", err, other.keys)
 	}
 }

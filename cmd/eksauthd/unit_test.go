@@ -73,7 +73,8 @@ func TestPeerResult(t *testing.T) {
 		"success":           {""},
 		"malformed_request": {tokenreview.BadRequest},
 		"uknown_user":       {tokenreview.Unmapped, tokenreview.Template, tokenreview.Reserved},
-		"sts_error":         {tokenreview.Reason(token.Throttled), tokenreview.Reason(token.Unavailable), tokenreview.Reason(token.Answer), tokenreview.Busy},
+		"sts_throttling":    {tokenreview.Reason(token.Throttled)},
+		"sts_error":         {tokenreview.Reason(token.Unavailable), tokenreview.Reason(token.Answer), tokenreview.Busy},
 		"internal_error":    {tokenreview.NotReady, tokenreview.Internal, tokenreview.Canceled},
 		"invalid_token": {tokenreview.Reason(token.Malformed), tokenreview.Reason(token.Expired), tokenreview.Reason(token.Future), tokenreview.Reason(token.Host),
 			tokenreview.Reason(token.Signature), tokenreview.Reason(token.Credentials), tokenreview.Audience},
@@ -246,7 +247,7 @@ func TestMetricsOfTheMappings(t *testing.T) {
 	m := newMetrics(s.Live, expiry{func() time.Time { return time.Unix(1_900_000_000, 0) }, time.Now})
 	scrape := func() string {
 		w := httptest.NewRecorder()
-		m.handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+		metricsHandler(m.registry).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 		return grep(w.Body.String(), "^eksauth_(mappings|serving_certificate)")
 	}
 	want := func(synced, missing, entries, broken, stale, errors, warnings, updated, lastGood string) string {

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/eksauth/eksauth/guard"
 	"github.com/eksauth/eksauth/irsa"
@@ -43,6 +41,11 @@ func newWebhookMetrics(accounts *kube.ServiceAccounts, ends expiry) *webhookMetr
 		Help:    "Time to answer whether an edit of the mappings may stand, by outcome (allowed, refused, overridden, unrelated, failed).",
 		Buckets: prometheus.DefBuckets,
 	}, []string{"outcome"})
+	// Prometheus sees no increase in a series that begins with its first event.
+	for _, reason := range []irsa.Reason{irsa.NotFound, irsa.Lookup, irsa.Unusable, irsa.Unreadable, irsa.Internal} {
+		m.admissions.WithLabelValues(string(irsa.Degraded), string(reason))
+	}
+	m.edits.WithLabelValues(string(guard.Overridden))
 	m.registry.MustRegister(
 		m.admissions, m.latency, m.watchFails, m.edits,
 		gauge("serviceaccounts", "Service accounts that are known.", func() float64 { all, _ := accounts.Len(); return float64(all) }),
@@ -56,10 +59,6 @@ func newWebhookMetrics(accounts *kube.ServiceAccounts, ends expiry) *webhookMetr
 
 func gauge(name, help string, value func() float64) prometheus.GaugeFunc {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: ownNamespace, Name: name, Help: help}, value)
-}
-
-func (m *webhookMetrics) handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
 }
 
 // Judged is told of every review of an edit of the mappings.

@@ -2,11 +2,15 @@ package main
 
 import (
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/eksauth/eksauth/internal/logtest"
 	"github.com/eksauth/eksauth/internal/pki"
@@ -71,5 +75,52 @@ func TestWebhookIsNotReadyBeforeItKnows(t *testing.T) {
 	}
 	if len(w.waitsFor()) != 2 {
 		t.Errorf("it waits for %s", w.waitsFor())
+	}
+}
+
+// Any pod reaches the port for metrics and health: its connections are bounded, too.
+func TestConnectionsToThePlainPortAreBounded(t *testing.T) {
+	t.Parallel()
+	var end shutdown
+	if l := end.plainServer(nil, nil).Limits; l == nil || l.Connections != maxConnections {
+		t.Errorf("%v", l)
+	}
+}
+
+// busyCollector answers when it may.
+type busyCollector struct{ began, may chan struct{} }
+
+func (busyCollector) Describe(chan<- *prometheus.Desc) {}
+
+func (c busyCollector) Collect(chan<- prometheus.Metric) {
+	c.began <- struct{}{}
+	<-c.may
+}
+
+// Metrics cost more than any other answer, and nobody who asks for them is known.
+func TestScrapesAreBounded(t *testing.T) {
+	t.Parallel()
+	busy := busyCollector{make(chan struct{}), make(chan struct{})}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(busy)
+	h := metricsHandler(registry)
+	scrape := func() int {
+		answer := httptest.NewRecorder()
+		h.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		return answer.Code
+	}
+	codes := make(chan int)
+	for range maxScrapes {
+		go func() { codes <- scrape() }()
+		<-busy.began
+	}
+	if got := scrape(); got != http.StatusServiceUnavailable {
+		t.Errorf("one over the bound got %d", got)
+	}
+	close(busy.may)
+	for range maxScrapes {
+		if got := <-codes; got != http.StatusOK {
+			t.Errorf("one within the bound got %d", got)
+		}
 	}
 }

@@ -7,7 +7,9 @@ import (
 )
 
 // Limits bound what clients can make a server hold at any one time, all together
-// and each. A client is an IP address; it may have half of all. Zero is no bound.
+// and each. A client is an IP address; it may have as much as it leaves free: half of
+// all while it is alone, a third when there is another as greedy, and so on, so that
+// there is always something for one more. Zero is no bound.
 // A Limits is for one server, and is not copied after its first use.
 type Limits struct {
 	Requests    int64
@@ -115,11 +117,12 @@ type tally struct {
 }
 
 // take counts n more of client, unless all together would then have more than
-// most, or this one more than half of it.
+// most, or this one more than is left.
 func (t *tally) take(client string, n, most int64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if most > 0 && (t.all+n > most || t.of[client]+n > (most+1)/2) {
+	own := t.of[client] + n
+	if others := t.all - t.of[client]; most > 0 && (t.all+n > most || own > (most+1-others)/2) {
 		return false
 	}
 	if t.of == nil {

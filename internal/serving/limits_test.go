@@ -3,6 +3,7 @@ package serving
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -34,7 +35,7 @@ func (r *refusals) seen() []Refusal {
 func TestRequestsAreBounded(t *testing.T) {
 	t.Parallel()
 	turnedAway := &refusals{}
-	limits := &Limits{Requests: 3, Refused: turnedAway.note}
+	limits := &Limits{Requests: 5, Refused: turnedAway.note}
 	arrived, release := make(chan struct{}, 10), make(chan struct{})
 	h := limits.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		arrived <- struct{}{}
@@ -52,10 +53,8 @@ func TestRequestsAreBounded(t *testing.T) {
 		return w
 	}
 	var wg sync.WaitGroup
-	for i, client := range []string{"192.0.2.1:1", "192.0.2.1:2", "[2001:db8::1]:1"} {
-		wg.Go(func() { ask([]string{"/", "/panic", "/"}[i], client) })
-	}
-	for range 3 {
+	for i, client := range []string{"192.0.2.1:1", "192.0.2.1:2", "[2001:db8::1]:1", "192.0.2.2:1", "192.0.2.3:1"} {
+		wg.Go(func() { ask([]string{"/", "/panic", "/", "/", "/"}[i], client) })
 		<-arrived
 	}
 	for _, client := range []string{"192.0.2.1:3", "192.0.2.9:1"} {
@@ -66,7 +65,7 @@ func TestRequestsAreBounded(t *testing.T) {
 	if want := []Refusal{TooManyRequests, TooManyRequests}; !slices.Equal(turnedAway.seen(), want) {
 		t.Errorf("told of %v, want %v", turnedAway.seen(), want)
 	}
-	if got := limits.InFlight(); got != 3 {
+	if got := limits.InFlight(); got != 5 {
 		t.Errorf("%d are under way", got)
 	}
 	close(release)
@@ -82,7 +81,7 @@ func TestRequestsAreBounded(t *testing.T) {
 func TestBodiesAreBounded(t *testing.T) {
 	t.Parallel()
 	turnedAway := &refusals{}
-	limits := &Limits{Bytes: 110, Body: 40, Refused: turnedAway.note}
+	limits := &Limits{Bytes: 170, Body: 60, Refused: turnedAway.note}
 	arrived, release := make(chan struct{}), make(chan struct{})
 	h := limits.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		arrived <- struct{}{}
@@ -101,19 +100,54 @@ func TestBodiesAreBounded(t *testing.T) {
 		<-arrived
 	}
 	hold("a", 30)
-	if got := ask("a", 26); got != 429 {
+	if got := ask("a", 56); got != 429 {
 		t.Errorf("more than its half: %d", got)
 	}
-	hold("b", -1)   // counts as 40
-	hold("c", 1000) // no more than 40 of it are read
-	if got := ask("d", 1); got != 429 {
-		t.Errorf("more than all: %d", got)
+	hold("b", -1)                          // counts as 60
+	if got := ask("c", 1000); got != 429 { // no more than 60 of it are read
+		t.Errorf("more than is left: %d", got)
 	}
+	hold("c", 40)
 	close(release)
 	wg.Wait()
 	if want := []Refusal{TooManyBytes, TooManyBytes}; !slices.Equal(turnedAway.seen(), want) || limits.bytes.sum() != 0 || limits.InFlight() != 0 {
 		t.Errorf("told of %v; left behind: %d bytes, %d requests", turnedAway.seen(), limits.bytes.sum(), limits.InFlight())
 	}
+}
+
+// Whatever others hold, there is something left for one more: pods that fill a webhook
+// must not keep the API server from it.
+func TestGreedyClientsLeaveRoom(t *testing.T) {
+	t.Parallel()
+	const most = 2048
+	var taken tally
+	for i := range 9 {
+		for taken.take(fmt.Sprint("greedy", i), 1, most) {
+		}
+	}
+	held := 0
+	for taken.take("the API server", 1, most) {
+		held++
+	}
+	if held == 0 || taken.sum() > most {
+		t.Errorf("nine leave %d of %d", held, most)
+	}
+	// When they come back for more, none gets what is another's: all have as much.
+	for range 20 * most {
+		for i := range 9 {
+			client := fmt.Sprint("greedy", i)
+			taken.giveBack(client, 1)
+			for taken.take(client, 1, most) {
+			}
+		}
+		for taken.take("the API server", 1, most) {
+			held++
+		}
+		if held >= most/12 {
+			return
+		}
+	}
+	t.Errorf("after a while it has %d of %d, of ten", held, most)
 }
 
 func TestConnectionsAreBounded(t *testing.T) {

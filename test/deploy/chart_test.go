@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -184,6 +185,83 @@ func TestValuesReachThePods(t *testing.T) {
 	for want, times := range map[string]int{"/srv/eksauth\n": 2, "runAsNonRoot: true": 1, "runAsUser: 10000": 1, "eu-west-1": 1} {
 		if strings.Count(string(text), want) != times {
 			t.Errorf("not %d times %q:\n%s", times, want, text)
+		}
+	}
+}
+
+// Who may bind cluster-admin must be nobody whom a mapping can make by {{SessionName}}:
+// whoever assumes a role chooses that, of letters, digits and _+=,.@- (STS).
+func TestNoSessionNameHasRights(t *testing.T) {
+	t.Parallel()
+	users := 0
+	for key, o := range files(t, "authenticator.yaml", "iamidentitymapping.yaml", "access-policies.yaml", "webhook.yaml", "guard.yaml") {
+		subjects, _, err := unstructured.NestedSlice(o.Object, "subjects")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range subjects {
+			if s := s.(map[string]any); s["kind"] != "ServiceAccount" {
+				users++
+				if name := s["name"].(string); !strings.Contains(name, ":") {
+					t.Errorf("%s: whoever calls a session %q is %s %q", key, name, s["kind"], name)
+				}
+			}
+		}
+	}
+	if users == 0 {
+		t.Error("no rights were read")
+	}
+}
+
+// Prometheus is on another node, and has to reach what the kubelet reaches by loopback.
+func TestMetricsOfTheAuthenticatorCanBeScraped(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{"0.0.0.0": "--health-address=0.0.0.0:21363", "::": "--health-address=[::]:21363", "127.0.0.1": ""} {
+		all := render(t, "authenticator.enabled=true", "authenticator.config.clusterID=dev", "authenticator.metricsAddress="+address)
+		c := podSpec(all["DaemonSet kube-system/eksauthd-authenticator"])["containers"].([]any)[0].(map[string]any)
+		if text := fmt.Sprint(c["args"]); !strings.Contains(text, want) || want == "" && strings.Contains(text, "--health-address") {
+			t.Errorf("%s: %s", address, text)
+		}
+	}
+}
+
+// State and kubeconfig may be in one folder: Kubernetes takes a path for one volume.
+func TestOneFolderIsMountedOnce(t *testing.T) {
+	t.Parallel()
+	all := render(t, "authenticator.enabled=true", "authenticator.config.clusterID=dev", "authenticator.config.server.stateDir=/srv/eksauth/",
+		"authenticator.config.server.generateKubeconfig=/srv/eksauth/kubeconfig.yaml")
+	pod := podSpec(all["DaemonSet kube-system/eksauthd-authenticator"])
+	var paths []string
+	for _, m := range pod["containers"].([]any)[0].(map[string]any)["volumeMounts"].([]any) {
+		paths = append(paths, m.(map[string]any)["mountPath"].(string))
+	}
+	if diff := cmp.Diff([]string{"/etc/eksauth", "/srv/eksauth"}, paths); diff != "" || len(pod["volumes"].([]any)) != 2 {
+		t.Errorf("%v\n%s", pod["volumes"], diff)
+	}
+}
+
+// A user that the image does not name is in the group root, unless one is given.
+func TestPodsAreNotOfTheGroupRoot(t *testing.T) {
+	t.Parallel()
+	all := render(t, "issuer.enabled=true")
+	for _, name := range []string{"pod-identity-webhook", "eksauth-issuer"} {
+		context := podSpec(all["Deployment eksauth/"+name])["securityContext"].(map[string]any)
+		if fmt.Sprint(context["runAsGroup"]) != fmt.Sprint(context["runAsUser"]) {
+			t.Errorf("%s: %v", name, context)
+		}
+	}
+}
+
+// Replicas are spread among their own: those of the version before, which are about to
+// go, would leave both on one node.
+func TestReplicasAreSpreadByVersion(t *testing.T) {
+	t.Parallel()
+	all := render(t, "issuer.enabled=true")
+	for _, name := range []string{"pod-identity-webhook", "eksauth-issuer"} {
+		for _, c := range podSpec(all["Deployment eksauth/"+name])["topologySpreadConstraints"].([]any) {
+			if keys, _ := c.(map[string]any)["matchLabelKeys"].([]any); !slices.Contains(keys, any("pod-template-hash")) {
+				t.Errorf("%s: %v", name, c)
+			}
 		}
 	}
 }

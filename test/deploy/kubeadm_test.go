@@ -100,7 +100,7 @@ func TestTheGuideToKubeadm(t *testing.T) {
 		stdout, _, _ := r.try("kubectl --kubeconfig " + r.home + "/etc/eksauth/kubeconfig auth " + args)
 		return strings.TrimSpace(stdout)
 	}
-	if who := can("whoami -o jsonpath={.status.userInfo.username}"); who != "eksauthd" || can("can-i watch configmaps/aws-auth -n kube-system") != "yes" || can("can-i get secrets -n kube-system") != "no" {
+	if who := can("whoami -o jsonpath={.status.userInfo.username}"); who != "eksauth:authenticator" || can("can-i watch configmaps/aws-auth -n kube-system") != "yes" || can("can-i get secrets -n kube-system") != "no" {
 		t.Errorf("the static pod is %q", who)
 	}
 }

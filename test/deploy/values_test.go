@@ -24,6 +24,8 @@ func TestBadValuesAreRefused(t *testing.T) {
 		"webhook.tls.caBundle=eA==":                                  "/webhook/tls/caBundle", // the webhook keeps its own
 		"webhook.minAvailable=2":                                     "webhook.minAvailable must be less than webhook.replicas",
 		"issuer.enabled=true,issuer.minAvailable=3":                  "issuer.minAvailable must be less than issuer.replicas",
+		"webhook.minAvailable=51%":                                   "webhook.minAvailable must be less than webhook.replicas", // it is rounded up
+		"issuer.enabled=true,issuer.minAvailable=100%":               "issuer.minAvailable must be less than issuer.replicas",
 		"webhook.minAvailable=half":                                  "/webhook/minAvailable",
 		"webhook.exemptNamespaces={Kube-System}":                     "/webhook/exemptNamespaces/0",
 		"image.digest=sha256:abc":                                    "/image/digest",
@@ -33,6 +35,7 @@ func TestBadValuesAreRefused(t *testing.T) {
 		"authenticator.config.server.backendMode={File}":             "/authenticator/config/server/backendMode/0",
 		"authenticator.furtherSources={CRD,CRD}":                     "/authenticator/furtherSources",
 		"authenticator.args={--config=/etc/x}":                       "/authenticator/args/0",
+		"authenticator.metricsAddress=localhost":                     "/authenticator/metricsAddress",
 		"authenticator.runAsUser=-1":                                 "/authenticator/runAsUser",
 		"issuer.service.type=Ingress":                                "/issuer/service/type",
 		"issuer.service.port=70000":                                  "/issuer/service/port",

@@ -41,12 +41,40 @@ topologySpreadConstraints:
   whenUnsatisfiable: ScheduleAnyway
   labelSelector:
     matchLabels: {app.kubernetes.io/name: {{ . }}}
+  matchLabelKeys: [pod-template-hash] # those that are about to be replaced do not count
 terminationGracePeriodSeconds: 30 # the delay of the shutdown, and 20 s for what it took
+{{- end -}}
+
+{{/* How many pods of a server a drained node leaves, if there are several; give the name
+of its pods, and that of its values. */}}
+{{- define "eksauthd.disruptionBudget" -}}
+{{- $replicas := int .part.replicas }}
+{{- if gt $replicas 1 }}
+{{- $least := .part.minAvailable }}
+{{- if kindIs "string" $least }}
+{{- /* Kubernetes rounds up. */}}
+{{- $least = div (add (mul (int (trimSuffix "%" $least)) $replicas) 99) 100 }}
+{{- end }}
+{{- if ge (int $least) $replicas }}
+{{- fail (printf "%s.minAvailable must be less than %s.replicas, or no node with one of them can be drained" .value .value) }}
+{{- end }}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: {{ .name }}, namespace: {{ .root.Release.Namespace }}}
+spec:
+  minAvailable: {{ .part.minAvailable }}
+  # One that does not answer protects nothing.
+  unhealthyPodEvictionPolicy: AlwaysAllow
+  selector:
+    matchLabels: {app.kubernetes.io/name: {{ .name }}}
+{{- end }}
 {{- end -}}
 
 {{- define "eksauthd.restricted" -}}
 runAsNonRoot: true
 runAsUser: 65532
+runAsGroup: 65532
 seccompProfile: {type: RuntimeDefault}
 {{- end -}}
 
