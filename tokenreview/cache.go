@@ -37,11 +37,13 @@ type finding struct {
 	refused  *token.Error // nil if verified
 }
 
-// cache remembers findings. What is refused has room of its own: anybody can
-// make tokens that STS refuses, and they must not push out the good ones.
+// cache remembers findings. What is refused has room of its own, and so have those
+// whom nobody mapped: anybody can make tokens that STS refuses, and whoever has an AWS
+// account tokens that it vouches for, and neither must push out the good ones.
 type cache struct {
-	verified *lru.Cache[tokenHash, vouched]
-	refused  *lru.Cache[tokenHash, refusal]
+	mapped    *lru.Cache[tokenHash, vouched]
+	strangers *lru.Cache[tokenHash, vouched]
+	refused   *lru.Cache[tokenHash, refusal]
 }
 
 // vouched is a token that STS vouched for. Many tokens are one identity's, which is
@@ -61,7 +63,11 @@ type refusal struct {
 }
 
 func newCache(size int) *cache {
-	return &cache{verified: newLRU[tokenHash, vouched](size), refused: newLRU[tokenHash, refusal](size)}
+	return &cache{
+		mapped:    newLRU[tokenHash, vouched](size),
+		strangers: newLRU[tokenHash, vouched](size),
+		refused:   newLRU[tokenHash, refusal](size),
+	}
 }
 
 func newLRU[K comparable, V any](size int) *lru.Cache[K, V] {
@@ -74,8 +80,10 @@ func newLRU[K comparable, V any](size int) *lru.Cache[K, V] {
 
 // get returns a finding that is fresh enough to decide by.
 func (c *cache) get(hash tokenHash, now time.Time) (finding, bool) {
-	if v, ok := c.verified.Get(hash); ok && now.Before(v.until) {
-		return finding{verified: v.token()}, true
+	for _, room := range []*lru.Cache[tokenHash, vouched]{c.mapped, c.strangers} {
+		if v, ok := room.Get(hash); ok && now.Before(v.until) {
+			return finding{verified: v.token()}, true
+		}
 	}
 	if r, ok := c.refused.Get(hash); ok && now.Before(r.until) {
 		return finding{refused: r.why}, true
@@ -86,11 +94,22 @@ func (c *cache) get(hash tokenHash, now time.Time) (finding, bool) {
 // old returns what STS said of a token that it vouched for, however long ago. The
 // token itself may have ended since.
 func (c *cache) old(hash tokenHash) (token.Verified, bool) {
-	v, ok := c.verified.Peek(hash)
+	v, ok := c.mapped.Peek(hash)
+	if !ok {
+		v, ok = c.strangers.Peek(hash)
+	}
 	if !ok {
 		return token.Verified{}, false
 	}
 	return v.token(), true
+}
+
+// welcome notes that whoever made the token is somebody in Kubernetes.
+func (c *cache) welcome(hash tokenHash) {
+	if v, ok := c.strangers.Peek(hash); ok {
+		c.mapped.Add(hash, v)
+		c.strangers.Remove(hash)
+	}
 }
 
 // put remembers what will be true for a while: not that STS could not be asked.
@@ -101,12 +120,17 @@ func (c *cache) put(hash tokenHash, f finding, now time.Time) {
 		if v.expiry.Before(v.until) {
 			v.until = v.expiry
 		}
-		c.verified.Add(hash, v)
+		if c.mapped.Contains(hash) {
+			c.mapped.Add(hash, v)
+		} else {
+			c.strangers.Add(hash, v)
+		}
 		c.refused.Remove(hash)
 	case f.refused.Reason == token.Answer:
 		c.refused.Add(hash, refusal{f.refused, now.Add(rememberNonsense)})
 	case !f.refused.Transient():
 		c.refused.Add(hash, refusal{f.refused, now.Add(rememberRefused)})
-		c.verified.Remove(hash)
+		c.mapped.Remove(hash)
+		c.strangers.Remove(hash)
 	}
 }

@@ -153,6 +153,48 @@ func TestBadTokensDoNotPushOutGoodOnes(t *testing.T) {
 	}
 }
 
+// Whoever has an AWS account can make tokens that STS vouches for, and any number of
+// them. Their own are remembered as well.
+func TestStrangersDoNotPushOutTheMapped(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(_ *rig, c *tokenreview.Config) { c.MaxTokens = 2 })
+	good := r.mint(t, ada, cluster)
+	r.review(t, good)
+	var stranger string
+	for range 5 {
+		r.clock.advance(time.Second)
+		stranger = r.mint(t, nobody, cluster)
+		r.review(t, stranger)
+	}
+	for range 2 {
+		if a := r.review(t, good); !a.Status.Authenticated {
+			t.Fatal(a.Text)
+		}
+		if a := r.review(t, stranger); a.Status.Authenticated {
+			t.Fatal(a.Text)
+		}
+	}
+	if got := r.sts.asked.Load(); got != 6 {
+		t.Errorf("STS was asked %d times, want 6: one was forgotten", got)
+	}
+
+	// Once they are mapped they are nobody's stranger.
+	r.update(t, map[string]string{"mapAccounts": "- \"111122223333\"\n"})
+	if a := r.review(t, stranger); !a.Status.Authenticated {
+		t.Fatal(a.Text)
+	}
+	r.update(t, map[string]string{"mapUsers": mappings})
+	for range 5 {
+		r.clock.advance(time.Second)
+		r.review(t, r.mint(t, nobody, cluster))
+	}
+	before := r.sts.asked.Load()
+	r.review(t, stranger)
+	if got := r.sts.asked.Load(); got != before {
+		t.Error("who was mapped for a while was forgotten")
+	}
+}
+
 func TestReviewsOfOneTokenAtOnceAskOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

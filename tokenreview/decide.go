@@ -71,6 +71,7 @@ func (h *Handler) decide(ctx context.Context, rv review) (d decision) {
 	if d.mapping, err = h.config.Mappings.Table().MapWith(ctx, d.identity, h.config.Names); err != nil {
 		return d.deny(mappingReason(err), err)
 	}
+	h.cache.welcome(d.hash)
 	d.allowed = true
 	return d
 }

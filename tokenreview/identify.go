@@ -39,6 +39,7 @@ func catch(err *error) {
 // found is who made a token, and how that is known.
 type found struct {
 	token.Verified
+	hash   tokenHash
 	cached bool
 	// unconfirmed is why STS could not say so again: it did more than
 	// rememberVerified ago. "" if it need not.
@@ -63,11 +64,11 @@ func (h *Handler) identify(ctx context.Context, raw string, req *token.Request) 
 		err = f.refused
 	}
 	if err == nil {
-		return found{Verified: f.verified, cached: cached}, nil
+		return found{Verified: f.verified, hash: hash, cached: cached}, nil
 	}
 	if passing(err) {
 		if v, ok := h.cache.old(hash); ok {
-			return found{Verified: v, cached: true, unconfirmed: reasonOf(err)}, nil
+			return found{Verified: v, hash: hash, cached: true, unconfirmed: reasonOf(err)}, nil
 		}
 	}
 	return found{cached: cached}, err
