@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -190,12 +192,13 @@ func TestIssuerServeFollowsTheFolder(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "issuer")
 	issuerCommand(t, "init", "--dir", dir, "--issuer", testIssuer, "--algorithm", "ES256")
-	s := serveIssuer(t, dir)
+	s := serveIssuer(t, dir, "--health-address", "127.0.0.1:0")
 	authority := filepath.Join(dir, "serving", "ca.crt")
 	client := s.client(t, authority)
 	awaitKeys(t, client, 1)
 	issuerCommand(t, "rotate", "--dir", dir)
 	awaitKeys(t, client, 2)
+	s.measures(t, "eksauth_issuer_keys 2", "eksauth_issuer_folder_unusable 0")
 
 	// What cannot be read leaves the keys before.
 	state, err := os.ReadFile(filepath.Join(dir, "issuer.json"))
@@ -210,6 +213,7 @@ func TestIssuerServeFollowsTheFolder(t *testing.T) {
 		return text == "the folder cannot be read; the last good keys are served"
 	})
 	awaitKeys(t, client, 2)
+	s.measures(t, "eksauth_issuer_keys 2", "eksauth_issuer_folder_unusable 1")
 	// And another issuer's folder is not taken for ours.
 	if err := os.WriteFile(filepath.Join(dir, "issuer.json"), bytes.ReplaceAll(state, []byte(testIssuer), []byte("https://other.example")), 0o600); err != nil {
 		t.Fatal(err)
@@ -225,6 +229,37 @@ func TestIssuerServeFollowsTheFolder(t *testing.T) {
 	awaitKeys(t, client, 1)
 	if n := strings.Count(s.stderr.String(), "cannot be used"); n != 2 {
 		t.Errorf("it said %d times that the folder cannot be used, want once for each reason", n)
+	}
+}
+
+// measures looks for lines among the issuer's metrics, and for the ends of its
+// certificate and authority.
+func (s *issuerSite) measures(t *testing.T, lines ...string) {
+	t.Helper()
+	address := regexp.MustCompile(`"?serving metrics and health"? address=(\S+)`).FindStringSubmatch(s.stderr.String())
+	if address == nil {
+		t.Fatalf("%s", s.stderr)
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	_, text := ask(t, client, "GET", "http://"+address[1]+"/metrics")
+	for _, line := range lines {
+		if !strings.Contains(text, "\n"+line+"\n") {
+			t.Errorf("no %s in\n%s", line, grep(text, "^eksauth_"))
+		}
+	}
+	for name, least := range map[string]time.Duration{"certificate": 24 * time.Hour, "authority": 30 * 24 * time.Hour} {
+		end := regexp.MustCompile(`(?m)^eksauth_serving_` + name + `_expiry_timestamp_seconds (\S+)$`).FindStringSubmatch(text)
+		if end == nil {
+			t.Fatalf("no end of the %s in\n%s", name, grep(text, "^eksauth_"))
+		}
+		if at, err := strconv.ParseFloat(end[1], 64); err != nil || time.Until(time.Unix(int64(at), 0)) < least {
+			t.Errorf("the %s ends at %s (%v)", name, end[1], err)
+		}
+	}
+	for _, path := range []string{"/healthz", "/readyz"} {
+		if resp, _ := ask(t, client, "GET", "http://"+address[1]+path); resp.StatusCode != 200 {
+			t.Errorf("%s says %d", path, resp.StatusCode)
+		}
 	}
 }
 

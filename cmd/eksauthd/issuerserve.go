@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"github.com/eksauth/eksauth/internal/cli"
@@ -29,6 +30,7 @@ type issuerServeFlags struct {
 	issuerFlags
 	listen          string
 	tlsCert, tlsKey string
+	healthAddress   string
 	logFormat       logFormat
 	shutdown        shutdown
 }
@@ -52,6 +54,7 @@ log goes to standard error.`,
 	flags.StringVar(&f.listen, "listen", ":8443", "`address` to listen on")
 	flags.StringVar(&f.tlsCert, "tls-cert", "", "`file` with a serving certificate and its chain (default: one of an authority that is kept in the folder, which nobody trusts yet)")
 	flags.StringVar(&f.tlsKey, "tls-key", "", "`file` with its private key")
+	flags.StringVar(&f.healthAddress, "health-address", "", "`address` for /healthz, /readyz and /metrics without TLS (default: none)")
 	flags.VarP(&f.logFormat, "log-format", "l", "of the log on standard error: text or json")
 	f.shutdown.addFlag(flags)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -84,6 +87,13 @@ func (p *program) issuerServe(ctx context.Context, f *issuerServeFlags) error {
 		return cli.Hint(fmt.Errorf("--listen: %w", err), "give a free address, such as --listen :8443")
 	}
 	defer listener.Close()
+	var health net.Listener
+	if f.healthAddress != "" {
+		if health, err = net.Listen("tcp", f.healthAddress); err != nil {
+			return cli.Hint(fmt.Errorf("--health-address: %w", err), "give a free address, such as --health-address :9999, or none")
+		}
+		defer health.Close()
+	}
 	keys := &issuerFollower{ring: ring, publisher: publisher, shutdown: &f.shutdown, log: log}
 	keys.current.Store(&state)
 	log.Info("serving", "issuer", state.Issuer, "address", listener.Addr().String(), "keys", len(state.Keys), "version", cli.Version())
@@ -92,14 +102,22 @@ func (p *program) issuerServe(ctx context.Context, f *issuerServeFlags) error {
 	}
 	f.shutdown.watch(ctx)
 	limits := newLimits(0) // it reads no bodies
-	serve := func(ctx context.Context) error {
+	registry := newIssuerMetrics(keys, certificate{certs, keeper}.expiry())
+	addLimits(registry, limits)
+	servers := []func(context.Context) error{func(ctx context.Context) error {
 		return serving.Server{Handler: limits.Handler(keys.handler()), TLS: certs.TLS(), Log: log, Limits: limits, Delay: f.shutdown.delay}.Serve(ctx, listener)
+	}}
+	if health != nil {
+		log.Info("serving metrics and health", "address", health.Addr().String())
+		servers = append(servers, func(ctx context.Context) error {
+			return f.shutdown.plainServer(keys.plainHandler(registry), log).Serve(ctx, health)
+		})
 	}
 	work := []func(context.Context) error{certs.Run, keys.run}
 	if keeper != nil {
 		work = append(work, keeper.Run)
 	}
-	if err = serving.Together(ctx, []func(context.Context) error{serve}, work); err == nil {
+	if err = serving.Together(ctx, servers, work); err == nil {
 		log.Info("stopped")
 	}
 	return err
@@ -198,6 +216,15 @@ func (k *issuerFollower) handler() http.Handler {
 			documents.ServeHTTP(w, r)
 		}
 	})
+}
+
+// plainHandler is for those who watch it.
+func (k *issuerFollower) plainHandler(registry *prometheus.Registry) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/healthz", k.health)
+	mux.HandleFunc("/readyz", k.health)
+	mux.Handle("GET /metrics", metricsHandler(registry))
+	return mux
 }
 
 // health is good as long as documents are served at all: those before a folder

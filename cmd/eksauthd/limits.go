@@ -41,7 +41,7 @@ func addLimits(registry *prometheus.Registry, l *serving.Limits) {
 	}
 	l.Refused = func(r serving.Refusal) { refusals.WithLabelValues(string(r)).Inc() }
 	registry.MustRegister(refusals,
-		gauge("server_requests_in_flight", "Reviews that are being answered.", func() float64 { return float64(l.InFlight()) }),
+		gauge("server_requests_in_flight", "Requests that are being answered.", func() float64 { return float64(l.InFlight()) }),
 		gauge("server_connections", "Connections that are open.", func() float64 { return float64(l.Open()) }),
 	)
 }

@@ -17,22 +17,25 @@ import (
 	"github.com/eksauth/eksauth/awsauth"
 	"github.com/eksauth/eksauth/internal/require"
 	"github.com/eksauth/eksauth/kube"
+	"github.com/eksauth/eksauth/oidc"
 	"github.com/eksauth/eksauth/sigv4"
 )
 
-// newRegistries are those of both servers when they start.
+// newRegistries are those of the three servers when they start.
 func newRegistries() []*prometheus.Registry {
 	never := func() time.Time { return time.Time{} }
 	end := expiry{never, never}
 	live := awsauth.NewLive(awsauth.Source{Name: awsauth.EKSConfigMap})
-	registries := []*prometheus.Registry{newMetrics(live, end).registry, newWebhookMetrics(&kube.ServiceAccounts{}, end).registry}
+	keys := &issuerFollower{}
+	keys.current.Store(&oidc.State{})
+	registries := []*prometheus.Registry{newMetrics(live, end).registry, newWebhookMetrics(&kube.ServiceAccounts{}, end).registry, newIssuerMetrics(keys, end)}
 	for _, registry := range registries {
 		addLimits(registry, newLimits(0))
 	}
 	return registries
 }
 
-// allMetrics are the labels of all metrics of both servers, by their names.
+// allMetrics are the labels of all metrics of the servers, by their names.
 func allMetrics(t *testing.T) map[string][]string {
 	t.Helper()
 	parts := regexp.MustCompile(`fqName: "([^"]+)".*variableLabels: \{([^}]*)\}`)

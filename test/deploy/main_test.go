@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -42,8 +43,12 @@ func run(m *testing.M) int {
 }
 
 // helm runs Helm, which `make test` builds, with a home of its own.
+// The chart's image is eksauthd, unless args say another.
 func helm(t *testing.T, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
+	if i := slices.Index(args, chart); i >= 0 {
+		args = slices.Insert(slices.Clone(args), i+1, "--set", "image.repository=eksauthd")
+	}
 	program, missing := filepath.Abs(repository + "/bin/helm")
 	if missing == nil {
 		_, missing = os.Stat(program)

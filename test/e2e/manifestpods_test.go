@@ -74,7 +74,7 @@ func install(t *testing.T, binaries controlplane.Binaries, helm string) *install
 	i := &installed{guide: &guide{&client{t: t, system: &system{kubectl: binaries.Kubectl}, home: home, env: map[string]string{
 		"HOME": home, "PATH": built + string(os.PathListSeparator) + filepath.Dir(binaries.Kubectl) + string(os.PathListSeparator) + os.Getenv("PATH"),
 	}}}, ports: map[string]string{}}
-	for _, port := range []string{"8443", "9999", "18443", "21362", "21363"} {
+	for _, port := range []string{"8443", "9999", "18443", "19999", "21362", "21363"} {
 		i.ports[port] = fmt.Sprint(freePort(t))
 	}
 	i.startPlane(binaries)
@@ -84,7 +84,7 @@ func install(t *testing.T, binaries controlplane.Binaries, helm string) *install
 	}
 	// No Service leads anywhere here: the API server is on the host's loopback.
 	at := `[{name: KUBERNETES_SERVICE_HOST, value: 127.0.0.1}, {name: KUBERNETES_SERVICE_PORT, value: "` + server.Port() + `"}]`
-	values := `image: {pullPolicy: Never}
+	values := `image: {repository: eksauthd, pullPolicy: Never}
 webhook: {env: ` + at + `}
 issuer: {enabled: true}
 authenticator:
@@ -216,7 +216,7 @@ func (i *installed) runPod(workload string) {
 	}
 	text := string(data)
 	if name == "eksauth-issuer" {
-		text = strings.ReplaceAll(text, "8443", "18443")
+		text = strings.NewReplacer("8443", "18443", "9999", "19999").Replace(text)
 	}
 	for port, free := range i.ports {
 		text = strings.NewReplacer(":"+port, ":"+free, "="+port, "="+free).Replace(text)
@@ -233,6 +233,9 @@ func (i *installed) checkIssuer() {
 	discovery := i.must("curl", "-fsS", "https://localhost:"+i.ports["18443"]+"/dev/.well-known/openid-configuration")
 	if !strings.Contains(discovery, `"https://localhost/dev"`) {
 		i.t.Errorf("the issuer's pod serves %s", discovery)
+	}
+	if metrics := i.must("curl", "-fsS", "http://localhost:"+i.ports["19999"]+"/metrics"); !strings.Contains(metrics, "eksauth_issuer_keys 1") {
+		i.t.Errorf("the issuer's pod measures %s", metrics)
 	}
 }
 

@@ -1,6 +1,8 @@
 {{- define "eksauthd.image" -}}
 {{- with .Values.image -}}
-{{- if .digest -}}{{ .repository }}@{{ .digest }}{{- else -}}{{ .repository }}:{{ .tag }}{{- end -}}
+{{- /* A webhook whose pods cannot start would keep all others from starting. */ -}}
+{{- $repository := required "image.repository is where you pushed the image: docs/guides/image.md" .repository -}}
+{{- if .digest -}}{{ $repository }}@{{ .digest }}{{- else -}}{{ $repository }}:{{ .tag }}{{- end -}}
 {{- end -}}
 {{- end -}}
 
