@@ -139,6 +139,12 @@ func (d *Doctor) Pod(ctx context.Context, namespace, name string) Report {
 		return r
 	}
 	sa, role, given := d.examineAccount(ctx, &r, namespace, account)
+	if given.RoleARN == "" && d.associated(ctx, rehearsal{namespace: namespace, account: account, labels: p.Metadata.Labels}) {
+		r.excuse("annotation", OK)
+		r.bad("mutation", "a pod that is made now gets its credentials from EKS Pod Identity, and this one does not",
+			"the pod is older than the Pod Identity association of its service account", recreate(p, "", "")...)
+		return r
+	}
 	// A pod that has its role does not need the webhook any more.
 	mutation := irsa.Settings{AnnotationPrefix: d.AnnotationPrefix}.Mutate(seen, irsa.Grant{ServiceAccount: given})
 	if missing(mutation) {

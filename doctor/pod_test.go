@@ -75,6 +75,15 @@ func TestPodIdentity(t *testing.T) {
 			t.Errorf("%s: %+v", name, r.Checks)
 		}
 	}
+	// A pod that was there before the association does not have its credentials.
+	before := strings.Replace(pod, `,"env":[{"name":"AWS_CONTAINER_CREDENTIALS_FULL_URI","value":"`+agent+`"}]`, "", 1)
+	causes := examinePod(t, before, func(c cluster) {
+		c.tried.variable, c.tried.role = "AWS_CONTAINER_CREDENTIALS_FULL_URI", agent
+		c.objects["serviceaccount apps/web"] = map[string]any{"metadata": map[string]any{}}
+	}).Causes()
+	if len(causes) != 1 || !strings.Contains(causes[0].Cause, "older than the Pod Identity association") || !strings.Contains(strings.Join(causes[0].Fix, ""), "kubectl replace --force") {
+		t.Errorf("before the association: %+v", causes)
+	}
 	keys := strings.Replace(pod, `"env":[`, `"env":[{"name":"AWS_ACCESS_KEY_ID","value":"x"},`, 1)
 	if causes := examinePod(t, keys, nil).Causes(); len(causes) != 1 || causes[0].ID != "variables" {
 		t.Errorf("static keys win: %+v", causes)

@@ -32,6 +32,17 @@ func (d *Doctor) rehearse(ctx context.Context, r *Report, covering []webhook, ab
 	}
 }
 
+// associated reports whether EKS Pod Identity gives a pod its credentials that is made
+// now. What keeps it from being known is no fault of the pod's.
+func (d *Doctor) associated(ctx context.Context, about rehearsal) bool {
+	answer, err := d.Cluster.TryPod(ctx, about.namespace, about.pod())
+	if err != nil {
+		return false
+	}
+	var p pod
+	return json.Unmarshal(answer, &p) == nil && p.agentURL() != ""
+}
+
 // rehearsal is the pod that is not created.
 type rehearsal struct {
 	namespace, account string
