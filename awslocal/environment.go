@@ -21,6 +21,10 @@ type Environment struct {
 	Region      string
 	Kubeconfig  string // path; "" when there is no control plane
 
+	// IssuerCA is the path of the authority of the issuer's certificate, which only
+	// eksauth's own commands read; "" when there is none.
+	IssuerCA string
+
 	// CredentialsFile is the path of the file that WriteCredentials writes; ""
 	// leaves the user's own in place.
 	CredentialsFile string
@@ -49,6 +53,9 @@ func (e Environment) variables() []variable {
 	}
 	if e.Kubeconfig != "" {
 		list = append(list, variable{"KUBECONFIG", e.Kubeconfig})
+	}
+	if e.IssuerCA != "" {
+		list = append(list, variable{"EKSAUTH_ISSUER_CERTIFICATE_AUTHORITY", e.IssuerCA})
 	}
 	return list
 }

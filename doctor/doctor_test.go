@@ -471,6 +471,7 @@ func TestEverything(t *testing.T) {
 	add("far", "arn:aws:iam::444455556666:role/far")
 	add("typo", "arn:aws:iam::1111:role/x")
 	add("odd", roleARN, "eks.amazonaws.com/audience", "nobody")
+	c.objects["serviceaccounts /meant"] = map[string]any{"metadata": map[string]any{"namespace": "apps", "name": "meant", "annotations": map[string]string{"eks.amazonaws.com/role-anr": roleARN}}}
 	c.objects["configmap kube-system/aws-auth"] = map[string]any{"data": map[string]string{"mapUsers": "- userarn: nonsense\n  username: x\n"}}
 	c.objects["serviceaccount apps/api"] = c.objects["serviceaccounts /api"]
 	n := 0
@@ -482,6 +483,7 @@ func TestEverything(t *testing.T) {
 	}
 	want := []string{
 		"api bad the trust policy does not let it in: ", "far unknown the role is in account 444455556666", "gone bad the role does not exist",
+		"meant bad the annotation eks.amazonaws.com/role-anr is not read; it is eks.amazonaws.com/role-arn",
 		"odd bad the OIDC provider does not take the audience nobody", "typo bad the annotation is not the ARN of a role", "web ok its pods get the role",
 	}
 	if len(got) != len(want) || !e.Failing() {
@@ -500,7 +502,7 @@ func TestEverything(t *testing.T) {
 	}
 	before := n
 	n = 0
-	if e := d.Everything(t.Context()); len(e.Accounts) != 5006 || n != before {
+	if e := d.Everything(t.Context()); len(e.Accounts) != 5007 || n != before {
 		t.Errorf("%d accounts, %d questions where it was %d", len(e.Accounts), n, before)
 	}
 	a.provider = Provider{}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -17,7 +18,7 @@ import (
 // Everything is what there is to say of a whole cluster.
 type Everything struct {
 	Cluster  Report           `json:"cluster"`  // what all service accounts share, and aws-auth
-	Accounts []AccountVerdict `json:"accounts"` // those that are annotated, by name
+	Accounts []AccountVerdict `json:"accounts"` // those that are annotated, or meant to be
 }
 
 // AccountVerdict is how one service account is doing.
@@ -52,6 +53,14 @@ func (d *Doctor) Everything(ctx context.Context) Everything {
 		r.unknown("service-accounts", "the service accounts", err.Error())
 		return e
 	}
+	slices.SortFunc(list.Items, func(a, b serviceAccount) int {
+		return cmp.Or(cmp.Compare(a.Metadata.Namespace, b.Metadata.Namespace), cmp.Compare(a.Metadata.Name, b.Metadata.Name))
+	})
+	for _, a := range list.Items {
+		if v, ok := d.misspelt(a.Metadata); ok {
+			e.Accounts = append(e.Accounts, v)
+		}
+	}
 	annotated := slices.DeleteFunc(list.Items, func(a serviceAccount) bool {
 		return irsa.FromAnnotations(d.AnnotationPrefix, a.Metadata.Annotations).RoleARN == ""
 	})
@@ -63,16 +72,34 @@ func (d *Doctor) Everything(ctx context.Context) Everything {
 	d.examineWebhook(ctx, r, rehearsal{namespace: first.Namespace, account: first.Name, role: irsa.FromAnnotations(d.AnnotationPrefix, first.Annotations).RoleARN})
 	t := d.examineToken(ctx, r, first.Namespace, first.Name, irsa.ServiceAccount{})
 	w := d.newWard(ctx, r, t, annotated)
-	slices.SortFunc(annotated, func(a, b serviceAccount) int {
-		return cmp.Or(cmp.Compare(a.Metadata.Namespace, b.Metadata.Namespace), cmp.Compare(a.Metadata.Name, b.Metadata.Name))
-	})
 	for _, a := range annotated {
 		e.Accounts = append(e.Accounts, w.look(d.AnnotationPrefix, a.Metadata))
 	}
 	if t.unread && d.STS != nil && d.STS.Assume(ctx, irsa.FromAnnotations(d.AnnotationPrefix, first.Annotations).RoleARN, t.raw) == nil {
 		r.excuse("issuer", Unknown) // STS could read it
 	}
+	slices.SortStableFunc(e.Accounts, func(a, b AccountVerdict) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
 	return e
+}
+
+// misspelt is the verdict on a service account whose role is under a key that nobody
+// reads, though it begins as those that are read.
+func (d *Doctor) misspelt(m objectMeta) (v AccountVerdict, ok bool) {
+	if irsa.FromAnnotations(d.AnnotationPrefix, m.Annotations).RoleARN != "" {
+		return v, false
+	}
+	for _, key := range slices.Sorted(maps.Keys(m.Annotations)) {
+		role, err := arn.ParsePrincipal(strings.TrimSpace(m.Annotations[key]))
+		if err == nil && role.Kind == arn.Role && strings.HasPrefix(key, d.AnnotationPrefix+"/") {
+			return AccountVerdict{
+				Namespace: m.Namespace, Name: m.Name, RoleARN: role.String(), Status: Bad,
+				Said: "the annotation " + key + " is not read; it is " + d.roleAnnotation(),
+			}, true
+		}
+	}
+	return v, false
 }
 
 // examineMappings looks for what is wrong with aws-auth itself.
@@ -95,7 +122,11 @@ func (d *Doctor) examineMappings(ctx context.Context, r *Report) {
 	table := awsauth.NewTable(doc)
 	for _, f := range append(doc.Faults, table.Faults()...) {
 		if f.Severity == awsauth.Error || f.Rule == awsauth.Reachable {
-			r.bad("aws-auth", f.String(), "an entry of aws-auth is not used", "eksauth map lint")
+			cause := "an entry of aws-auth is not used"
+			if f.Rule == awsauth.Readable {
+				cause = "aws-auth cannot be read: an authenticator that runs keeps the last good version, and one that starts has none"
+			}
+			r.bad("aws-auth", f.String(), cause, "eksauth map lint")
 		}
 	}
 	if !r.isBad("aws-auth") {

@@ -50,6 +50,17 @@ func (r Report) Causes() []Check {
 	return list
 }
 
+// Unknown is how many of the checks could not be made.
+func (r Report) Unknown() int {
+	n := 0
+	for _, c := range r.Checks {
+		if c.Status == Unknown {
+			n++
+		}
+	}
+	return n
+}
+
 func (r *Report) ok(id, said string) { r.add(Check{ID: id, Status: OK, Said: said}) }
 
 func (r *Report) unknown(id, question, why string) {

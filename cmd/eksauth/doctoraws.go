@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/xml"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -214,11 +216,27 @@ func iamError(action, status string, text []byte) error {
 	}
 }
 
-// doctorIssuer reads an issuer's keys from this machine.
-type doctorIssuer struct{ client *http.Client }
+// doctorIssuer reads an issuer's keys from this machine, which trusts the system's
+// authorities, or those in a file.
+type doctorIssuer struct{ authority string }
 
 func (i doctorIssuer) PublishedKeys(ctx context.Context, issuer string) ([]string, error) {
-	keys, err := oidc.PublishedKeys(ctx, i.client, issuer)
+	client := &http.Client{Timeout: 10 * time.Second}
+	if i.authority != "" {
+		data, err := os.ReadFile(i.authority)
+		if err != nil {
+			return nil, err
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(data) {
+			return nil, fmt.Errorf("%s has no certificate in it", i.authority)
+		}
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+		defer transport.CloseIdleConnections()
+		client.Transport = transport
+	}
+	keys, err := oidc.PublishedKeys(ctx, client, issuer)
 	var untrusted x509.UnknownAuthorityError
 	if errors.As(err, &untrusted) {
 		return nil, &doctor.UntrustedError{Err: untrusted}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/xml"
 	"fmt"
@@ -10,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eksauth/eksauth/doctor"
-	"github.com/eksauth/eksauth/internal/cli"
 )
 
 func (p *program) newDoctorCluster() *cobra.Command {
@@ -33,10 +33,7 @@ CI.
 			if err := p.printEverything(e, f.output.value); err != nil {
 				return err
 			}
-			if e.Failing() {
-				return &cli.ExitError{Code: cli.ExitFailed} // it has been said what
-			}
-			return nil
+			return exitOf(e.Failing(), e.Cluster)
 		},
 	}
 	f.add(cmd, "junit")
@@ -50,20 +47,41 @@ func (p *program) printEverything(e doctor.Everything, format string) error {
 	case "junit":
 		return writeJUnit(p.Out, e)
 	}
-	if err := p.printReport(e.Cluster, "text"); err != nil {
-		return err
-	}
-	if len(e.Accounts) == 0 {
-		return nil
-	}
+	p.printChecks(e.Cluster)
 	fmt.Fprintln(p.Out)
-	marks := p.marks()
-	w := tabwriter.NewWriter(p.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "\tSERVICE ACCOUNT\tROLE\t")
-	for _, a := range e.Accounts {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", marks[a.Status], printable(a.Namespace+"/"+a.Name), printable(a.RoleARN), printable(a.Said))
+	failing, unknown, example := 0, e.Cluster.Unknown(), ""
+	if len(e.Accounts) > 0 {
+		marks := p.marks()
+		w := tabwriter.NewWriter(p.Out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "\tSERVICE ACCOUNT\tROLE\t")
+		for _, a := range e.Accounts {
+			name := printable(a.Namespace + "/" + a.Name)
+			switch a.Status {
+			case doctor.Bad:
+				failing++
+				example = cmp.Or(example, name)
+			case doctor.Unknown:
+				unknown++
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", marks[a.Status], name, printable(a.RoleARN), printable(a.Said))
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+		fmt.Fprintln(p.Out)
 	}
-	return w.Flush()
+	if !e.Failing() {
+		p.printNothingWrong(unknown, len(e.Cluster.Checks)+len(e.Accounts))
+	}
+	p.printCauses(e.Cluster)
+	if failing > 0 {
+		if len(e.Cluster.Causes()) > 0 {
+			fmt.Fprintln(p.Out)
+		}
+		fmt.Fprintf(p.Out, "Of %d service accounts %d would not get their role. Why, and what to do, of each:\n", len(e.Accounts), failing)
+		printFix(p.Out, []string{"eksauth doctor serviceaccount " + example})
+	}
+	return nil
 }
 
 // What is used of JUnit's XML: the form that CI systems read.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"time"
 
@@ -16,27 +15,33 @@ import (
 	"github.com/eksauth/eksauth/internal/kubectl"
 )
 
+// issuerAuthority is the environment's word on whom to trust about an issuer: that of
+// the local AWS is of no authority that the system knows.
+const issuerAuthority = "EKSAUTH_ISSUER_CERTIFICATE_AUTHORITY"
+
 // doctorTimeout bounds one examination.
 const doctorTimeout = time.Minute
 
 type doctorFlags struct {
-	cluster kubectl.Client
-	prefix  string
-	noAWS   bool
-	output  output
+	cluster   kubectl.Client
+	prefix    string
+	noAWS     bool
+	authority string // of the issuer's certificate
+	output    output
 }
 
 func (f *doctorFlags) add(cmd *cobra.Command, formats ...string) {
 	cmd.Flags().StringVar(&f.cluster.Kubeconfig, "kubeconfig", "", "kubeconfig `file` for kubectl")
 	cmd.Flags().StringVar(&f.cluster.Context, "context", "", "`context` of the kubeconfig")
 	cmd.Flags().StringVar(&f.prefix, "annotation-prefix", doctor.DefaultPrefix, "`prefix` of the webhook's annotations")
+	cmd.Flags().StringVar(&f.authority, "issuer-certificate-authority", "", "`file` with the authority of the issuer's certificate (default: $"+issuerAuthority+", or the system's)")
 	cmd.Flags().BoolVar(&f.noAWS, "no-aws", false, "look at the cluster only")
 	addOutput(cmd, &f.output, append([]string{"text", "json"}, formats...)...)
 }
 
 const doctorReads = `It reads through your own kubectl and with your AWS credentials, and changes nothing:
 docs/guides/doctor.md lists what it asks for. What it may not read, it says. The exit
-code is 1 if something is wrong.`
+code is 1 if something is wrong, and 3 if nothing could be checked.`
 
 func (p *program) newDoctorPod() *cobra.Command {
 	f := &doctorFlags{}
@@ -91,7 +96,7 @@ func (p *program) examine(ctx context.Context, f *doctorFlags, subject string, e
 // newDoctorOf is a doctor for the cluster and the account that the flags lead to.
 func (p *program) newDoctorOf(ctx context.Context, f *doctorFlags) *doctor.Doctor {
 	d := &doctor.Doctor{
-		Cluster: doctorCluster{f.cluster}, Issuer: doctorIssuer{&http.Client{Timeout: 10 * time.Second}}, Now: time.Now, AnnotationPrefix: f.prefix,
+		Cluster: doctorCluster{f.cluster}, Issuer: doctorIssuer{firstOf(f.authority, p.Getenv(issuerAuthority))}, Now: time.Now, AnnotationPrefix: f.prefix,
 		NoAWS: "--no-aws is given",
 	}
 	if !f.noAWS {
@@ -107,27 +112,47 @@ func (p *program) printReport(r doctor.Report, format string) error {
 	if format == "json" {
 		return writeJSON(p.Out, r)
 	}
+	p.printChecks(r)
+	fmt.Fprintln(p.Out)
+	if len(r.Causes()) == 0 {
+		p.printNothingWrong(r.Unknown(), len(r.Checks))
+	}
+	p.printCauses(r)
+	return nil
+}
+
+func (p *program) printChecks(r doctor.Report) {
 	marks := p.marks()
 	for _, c := range r.Checks {
 		fmt.Fprintf(p.Out, "%s %s\n", marks[c.Status], printable(c.Said))
 	}
-	causes := r.Causes()
-	if len(causes) == 0 {
-		fmt.Fprintf(p.Out, "\nNothing is wrong, as far as it could be checked.\n")
-		return nil
+}
+
+// printNothingWrong says what that is worth.
+func (p *program) printNothingWrong(unknown, of int) {
+	switch {
+	case unknown == 0:
+		fmt.Fprintln(p.Out, "Nothing is wrong.")
+	case unknown == of:
+		fmt.Fprintln(p.Out, "Nothing could be checked.")
+	default:
+		fmt.Fprintf(p.Out, "Nothing is wrong, as far as it could be checked: %d of %d questions could not.\n", unknown, of)
 	}
-	for i, c := range causes {
+}
+
+func (p *program) printCauses(r doctor.Report) {
+	for i, c := range r.Causes() {
 		title := "Cause"
 		if i > 0 {
+			fmt.Fprintln(p.Out)
 			title = "Also"
 		}
-		fmt.Fprintf(p.Out, "\n%s: %s.\n", title, printable(c.Cause))
+		fmt.Fprintf(p.Out, "%s: %s.\n", title, printable(c.Cause))
 		if c.Was != "" {
 			printChange(p.Out, c.Was, c.Becomes)
 		}
 		printFix(p.Out, c.Fix)
 	}
-	return nil
 }
 
 func (p *program) marks() map[doctor.Status]string {

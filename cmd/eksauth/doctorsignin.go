@@ -126,13 +126,22 @@ RBAC what they may do; or say at which of these it ends.
 	return cmd
 }
 
-// conclude prints a report; it is a failure if something is wrong.
+// conclude prints a report; it is a failure if something is wrong, or nothing could be
+// looked at.
 func (p *program) conclude(r doctor.Report, format string) error {
 	if err := p.printReport(r, format); err != nil {
 		return err
 	}
-	if len(r.Causes()) > 0 {
-		return &cli.ExitError{Code: cli.ExitFailed} // it has been said what
+	return exitOf(len(r.Causes()) > 0, r)
+}
+
+// exitOf is a report's exit code; what is wrong has been said.
+func exitOf(failing bool, r doctor.Report) error {
+	switch {
+	case failing:
+		return &cli.ExitError{Code: cli.ExitFailed}
+	case r.Unknown() > 0 && r.Unknown() == len(r.Checks):
+		return &cli.ExitError{Code: cli.ExitBlind}
 	}
 	return nil
 }

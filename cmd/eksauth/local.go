@@ -368,6 +368,9 @@ func (l *local) environment(endpoint string) (awslocal.Environment, error) {
 		// written into, the kubeconfig of the user's real clusters.
 		Kubeconfig: l.path("kubeconfig"),
 	}
+	if l.issuer != "" {
+		env.IssuerCA = issuerFiles{l.dir}.authority()
+	}
 	user, err := l.store.FirstUser()
 	if err == nil {
 		env.Credentials, err = l.store.Credentials(user)

@@ -27,6 +27,7 @@ import (
 type issuerFiles struct{ dataDir string }
 
 func (f issuerFiles) dir() string          { return filepath.Join(f.dataDir, "issuer") }
+func (f issuerFiles) authority() string    { return filepath.Join(f.dir(), "ca.crt") }
 func (f issuerFiles) url() string          { return filepath.Join(f.dir(), "url") }
 func (f issuerFiles) controlPlane() string { return filepath.Join(f.dataDir, "controlplane") }
 

@@ -16,6 +16,7 @@ import (
 const (
 	ExitFailed = 1 // refused, or it did not work
 	ExitUsage  = 2 // the command line is not right
+	ExitBlind  = 3 // nothing is known to be wrong, because it could not be found out
 )
 
 // IO is where a command reads and writes.
