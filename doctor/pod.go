@@ -445,7 +445,13 @@ func (d *Doctor) examineVolume(r *Report, p pod, given irsa.ServiceAccount) {
 		good = true
 	}
 	for _, t := range p.tokens() {
-		if t.audience != want {
+		switch {
+		case t.audience == want:
+		case t.audience == "": // the API server's own
+			r.bad("volume", "AWS_WEB_IDENTITY_TOKEN_FILE of container "+t.container+" leads to the ordinary token for the API server", "the pod's template points the SDK at the service account's ordinary token, which is not for AWS: STS says Incorrect token audience",
+				"# take AWS_WEB_IDENTITY_TOKEN_FILE out of the template of container "+t.container+", and make the pod anew; the webhook sets it")
+			return
+		default:
 			r.bad("volume", fmt.Sprintf("the token in the pod is for %q", t.audience), "the token in the pod has another audience than the annotation says: the pod is older, or has a volume of its own", recreate(p, "", want)...)
 			return
 		}

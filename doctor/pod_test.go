@@ -105,3 +105,19 @@ func TestTheAnnotationThatWasMeant(t *testing.T) {
 		}
 	}
 }
+
+// A template that names the API server's token cannot be mended by making the pod anew.
+func TestTheOrdinaryToken(t *testing.T) {
+	t.Parallel()
+	const mount = "/var/run/secrets/eks.amazonaws.com/serviceaccount"
+	text := strings.NewReplacer(
+		`"value":"`+mount+`/token"`, `"value":"/var/run/secrets/kubernetes.io/serviceaccount/token"`,
+		`"volumeMounts":[`, `"volumeMounts":[{"name":"kube-api-access","mountPath":"/var/run/secrets/kubernetes.io/serviceaccount"},`,
+		`"volumes":[`, `"volumes":[{"name":"kube-api-access","projected":{"sources":[{"serviceAccountToken":{"expirationSeconds":3607,"path":"token"}},{"configMap":{}}]}},`,
+	).Replace(healthyPod)
+	r := examinePod(t, text, nil)
+	causes := r.Causes()
+	if len(causes) != 1 || !strings.Contains(causes[0].Cause, "points the SDK at the service account's ordinary token") || len(causes[0].Fix) != 1 || !strings.HasPrefix(causes[0].Fix[0], "# take AWS_WEB_IDENTITY_TOKEN_FILE out of the template of container app") {
+		t.Errorf("%+v", causes)
+	}
+}
