@@ -254,7 +254,7 @@ func TestDoctor(t *testing.T) {
 				return
 			}
 			time.Sleep(100 * time.Millisecond)
-			p.sh(strings.Join(fix, "\n"))
+			p.must("bash", "-euo", "pipefail", "-c", "export TMPDIR=\"$HOME\"\n"+strings.Join(fix, "\n")) // as it is: ROLE is in AWS_ROLE_ARN
 			if out := p.inside(); !strings.Contains(out, ":assumed-role/"+p.role+"/") {
 				t.Errorf("after the fix the pod is not its role: %s\n%s", out, strings.Join(fix, "\n"))
 			}
