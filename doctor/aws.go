@@ -102,6 +102,8 @@ func (d *Doctor) examineRole(ctx context.Context, r *Report, role arn.Principal,
 		r.unknown("role", "the role", err.Error())
 		r.unknown("trust-policy", "the trust policy", "the role could not be read")
 		return
+	case found.ARN != role.String() && strings.EqualFold(found.ARN, role.String()):
+		r.bad("role", "the role "+role.Name+" is "+found.ARN, "the annotation writes the role in another case than it has: STS tells capital letters from small ones", annotate+found.ARN)
 	case found.ARN != role.String():
 		r.bad("role", "the role "+role.Name+" is "+found.ARN, "the annotation gives the role another path than it has", annotate+found.ARN)
 	default:
@@ -287,27 +289,41 @@ func (d *Doctor) askSTS(ctx context.Context, r *Report, role arn.Principal, t cl
 	}
 }
 
-// guess finds the one role that trusts the service account, for whoever has to write
-// it into an annotation; a placeholder if there is none, or more than one.
-func (d *Doctor) guess(ctx context.Context, t claims) string {
-	const placeholder = "arn:aws:iam::ACCOUNT:role/NAME"
+// guess finds the one role whose trust policy names the service account, for whoever has
+// to write it into an annotation; "" if there is none, or more than one. A policy that
+// lets it in by a wildcard is for others, too. name is the role's, with its path, or "".
+func (d *Doctor) guess(ctx context.Context, name string, t claims) string {
 	if d.IAM == nil || t.issuer == "" {
-		return placeholder
+		return ""
 	}
 	roles, err := d.IAM.Roles(ctx)
 	if err != nil {
-		return placeholder
+		return ""
 	}
 	var found []string
 	for _, role := range roles {
 		p, err := arn.ParsePrincipal(role.ARN)
-		policy, err2 := iam.Parse([]byte(role.TrustPolicy), iam.TrustPolicy)
-		if err == nil && err2 == nil && iam.Evaluate(policy, trustRequest(providerARN(p, t.issuer), t)).Allowed() {
+		if err != nil || name != "" && p.Path+p.Name != "/"+name {
+			continue
+		}
+		policy, err := iam.Parse([]byte(role.TrustPolicy), iam.TrustPolicy)
+		provider := providerARN(p, t.issuer)
+		if err == nil && iam.Evaluate(policy, trustRequest(provider, t)).Allowed() && names(policy, provider, t.subject) {
 			found = append(found, role.ARN)
 		}
 	}
 	if len(found) != 1 {
-		return placeholder
+		return ""
 	}
 	return found[0]
+}
+
+// names reports whether a trust policy has the service account's name in a condition, in
+// full, as one that it is to let in.
+func names(policy *iam.Policy, provider, subject string) bool {
+	return slices.ContainsFunc(policy.Statements, func(s iam.Statement) bool {
+		return s.Effect == iam.Allow && slices.ContainsFunc(s.Conditions, func(c iam.Condition) bool {
+			return strings.EqualFold(c.Key, conditionPrefix(provider)+":sub") && strings.Contains(c.Operator, "String") && !strings.Contains(c.Operator, "Not") && slices.Contains(c.Values, subject)
+		})
+	})
 }

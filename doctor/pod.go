@@ -165,7 +165,7 @@ func (d *Doctor) Pod(ctx context.Context, namespace, name string) Report {
 		}
 		return r
 	}
-	sa, role, given := d.examineAccount(ctx, &r, namespace, account)
+	sa, role, given := d.examineAccount(ctx, &r, namespace, account, &p)
 	if given.RoleARN == "" && d.associated(ctx, rehearsal{namespace: namespace, account: account, labels: p.Metadata.Labels}) {
 		r.excuse("annotation", OK)
 		r.bad("mutation", "a pod that is made now gets its credentials from EKS Pod Identity, and this one does not",

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -118,6 +119,99 @@ func TestTheOrdinaryToken(t *testing.T) {
 	r := examinePod(t, text, nil)
 	causes := r.Causes()
 	if len(causes) != 1 || !strings.Contains(causes[0].Cause, "points the SDK at the service account's ordinary token") || len(causes[0].Fix) != 1 || !strings.HasPrefix(causes[0].Fix[0], "# take AWS_WEB_IDENTITY_TOKEN_FILE out of the template of container app") {
+		t.Errorf("%+v", causes)
+	}
+}
+
+func annotations(pairs ...string) map[string]any {
+	m := map[string]string{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		m[pairs[i]] = pairs[i+1]
+	}
+	return map[string]any{"metadata": map[string]any{"annotations": m}}
+}
+
+// An annotation on the pod is seen, and moved to where it counts.
+func TestAnAnnotationOnThePod(t *testing.T) {
+	t.Parallel()
+	text := `{"metadata":{"namespace":"apps","name":"web","annotations":{"eks.amazonaws.com/role-arn":"arn:aws:iam::111122223333:role/mine"}},"spec":{"serviceAccountName":"web","containers":[{"name":"app"}]}}`
+	r := examinePod(t, text, func(c cluster) { c.objects["serviceaccount apps/web"] = annotations() })
+	causes := r.Causes()
+	if len(causes) != 1 || causes[0].Cause != "the annotation is on the pod; it counts on the service account only" || causes[0].Fix[0] != "kubectl annotate serviceaccount -n apps web --overwrite eks.amazonaws.com/role-arn=arn:aws:iam::111122223333:role/mine" {
+		t.Errorf("%+v", causes)
+	}
+	canBePasted(t, r)
+	r = examinePod(t, strings.Replace(text, `"serviceAccountName":"web",`, "", 1), func(c cluster) { c.objects["serviceaccount apps/default"] = annotations() })
+	if causes := r.Causes(); len(causes) != 1 || !allComments(causes[0].Fix) {
+		t.Errorf("of default: %+v", causes)
+	}
+}
+
+func allComments(fix []string) bool {
+	return len(fix) > 0 && !slices.ContainsFunc(fix, func(line string) bool { return !strings.HasPrefix(line, "# ") })
+}
+
+// A blank around the ARN is not carried on into what mends it.
+func TestBlanksInTheAnnotation(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{roleARN + " ", " " + roleARN, roleARN + "\n"} {
+		r := examinePod(t, healthyPod, func(c cluster) {
+			c.objects["serviceaccount apps/web"] = annotations("eks.amazonaws.com/role-arn", value)
+		})
+		causes := r.Causes()
+		if len(causes) == 0 || causes[0].ID != "annotation" || !strings.Contains(causes[0].Cause, "a blank") || causes[0].Fix[0] != "kubectl annotate serviceaccount -n apps web --overwrite eks.amazonaws.com/role-arn="+roleARN {
+			t.Errorf("%q: %+v", value, causes)
+		}
+		canBePasted(t, r)
+	}
+}
+
+// A role is proposed only if its trust policy names the service account, and then it is
+// said that this is why. All else is a comment, that does nothing when it is pasted.
+func TestTheRoleThatIsProposed(t *testing.T) {
+	t.Parallel()
+	sub := func(operator string, values ...string) string {
+		return trust(allow(`"` + operator + `": {"` + issuerHost + `:sub": ["` + strings.Join(values, `","`) + `"]}`))
+	}
+	for _, c := range []struct {
+		account, value, policy string
+		proposed               bool
+	}{
+		{"web", "", sub("StringEquals", "system:serviceaccount:apps:web"), true},
+		{"web", "", sub("StringLike", "system:serviceaccount:apps:api", "system:serviceaccount:apps:web"), true},
+		{"web", "", sub("StringLike", "system:serviceaccount:apps:*"), false},
+		{"web", "", sub("StringEquals", "system:serviceaccount:apps:api"), false},
+		{"web", "", trust(allow(`"StringEquals": {"` + issuerHost + `:aud": "sts.amazonaws.com"}`)), false},
+		{"web", "", trust(allow(`"StringNotEquals": {"` + issuerHost + `:sub": "system:serviceaccount:apps:api"}`)), false},
+		{"web", "web", sub("StringEquals", "system:serviceaccount:apps:web"), true},
+		{"web", "other", sub("StringEquals", "system:serviceaccount:apps:web"), false}, // it says another name
+		{"default", "", sub("StringEquals", "system:serviceaccount:apps:default"), false},
+		{"default", "", sub("StringLike", "system:serviceaccount:apps:*"), false},
+	} {
+		d, cl, a, _ := healthy(t)
+		cl.tried.role = c.value
+		a.role.TrustPolicy = c.policy
+		cl.objects["serviceaccount apps/"+c.account] = annotations("eks.amazonaws.com/role-arn", c.value)
+		r := d.ServiceAccount(t.Context(), "apps", c.account)
+		causes := r.Causes()
+		if len(causes) == 0 || causes[0].ID != "annotation" {
+			t.Fatalf("%+v: %+v", c, r.Checks)
+		}
+		fix := causes[0].Fix
+		if c.proposed && (len(fix) != 2 || !strings.Contains(fix[0], "# "+roleARN+": its trust policy lets this service account in") || !strings.HasSuffix(fix[1], "="+roleARN)) || !c.proposed && !allComments(fix) {
+			t.Errorf("%+v: %q", c, fix)
+		}
+		canBePasted(t, r)
+	}
+}
+
+// What differs in case alone is called so.
+func TestARoleInAnotherCase(t *testing.T) {
+	t.Parallel()
+	d, c, _, _ := healthy(t)
+	c.objects["serviceaccount apps/web"] = annotations("eks.amazonaws.com/role-arn", "arn:aws:iam::111122223333:role/Web")
+	causes := d.ServiceAccount(t.Context(), "apps", "web").Causes()
+	if len(causes) != 1 || !strings.Contains(causes[0].Cause, "in another case") || !strings.HasSuffix(causes[0].Fix[0], "="+roleARN) {
 		t.Errorf("%+v", causes)
 	}
 }
