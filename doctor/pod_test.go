@@ -215,3 +215,42 @@ func TestARoleInAnotherCase(t *testing.T) {
 		t.Errorf("%+v", causes)
 	}
 }
+
+// A webhook with --account-id makes an ARN of a name: where that is seen it is no
+// mistake, and the chain goes on with the ARN.
+func TestARoleByItsName(t *testing.T) {
+	t.Parallel()
+	const made = "ok: annotated with \"web\", of which the webhook makes " + roleARN
+	without := strings.Replace(healthyPod, `{"name":"AWS_ROLE_ARN","value":"`+roleARN+`"},`, "", 1)
+	byName := strings.Replace(healthyPod, roleARN, "web", 1)
+	for name, c := range map[string]struct {
+		pod    string
+		tried  tried
+		status Status // of the annotation
+	}{
+		"a new pod has the ARN":       {healthyPod, tried{}, OK},
+		"only the pod has it":         {healthyPod, tried{says: "pods is forbidden", as: "forbidden"}, OK},
+		"nobody knows":                {without, tried{says: "pods is forbidden", as: "forbidden"}, Bad},
+		"a webhook without account":   {byName, tried{role: "web"}, Bad},
+		"an ARN of another name":      {healthyPod, tried{role: roleARN + "2"}, Bad},
+		"a new pod would not have it": {healthyPod, tried{role: "web"}, Bad},
+	} {
+		r := examinePod(t, c.pod, func(cl cluster) {
+			*cl.tried = c.tried
+			cl.objects["serviceaccount apps/web"] = annotations("eks.amazonaws.com/role-arn", "web")
+		})
+		if got := said(r, "annotation"); c.status == OK && (strings.TrimSpace(got) != made || len(r.Causes()) > 0 || !strings.HasPrefix(said(r, "sts"), "ok: ")) || c.status == Bad && !strings.HasPrefix(got, "bad: ") {
+			t.Errorf("%s: %+v", name, r.Checks)
+		}
+		canBePasted(t, r)
+	}
+	d, c, a, _ := healthy(t)
+	c.objects["serviceaccount apps/web"] = annotations("eks.amazonaws.com/role-arn", "web")
+	if r := d.ServiceAccount(t.Context(), "apps", "web"); len(r.Causes()) > 0 || strings.TrimSpace(said(r, "annotation")) != made || !strings.HasPrefix(said(r, "role"), "ok: ") {
+		t.Errorf("%+v", r.Checks)
+	}
+	a.role.TrustPolicy = strings.Replace(a.role.TrustPolicy, "apps:web", "apps:api", 1)
+	if causes := d.ServiceAccount(t.Context(), "apps", "web").Causes(); len(causes) != 1 || causes[0].ID != "trust-policy" {
+		t.Errorf("%+v", causes)
+	}
+}

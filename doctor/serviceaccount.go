@@ -100,6 +100,13 @@ func (d *Doctor) examineAccount(ctx context.Context, r *Report, namespace, name 
 		return account, arn.Principal{}, given
 	}
 	role, err = arn.ParsePrincipal(given.RoleARN)
+	if err != nil && !strings.HasPrefix(given.RoleARN, "arn:") {
+		if made, ok := d.expanded(ctx, given.RoleARN, namespace, name, p); ok {
+			r.ok("annotation", "annotated with "+quote(given.RoleARN)+", of which the webhook makes "+made.String())
+			given.RoleARN = made.String()
+			return account, made, given
+		}
+	}
 	if err != nil || role.Kind != arn.Role {
 		why := "it is not the ARN of a role"
 		if err != nil {
@@ -114,6 +121,28 @@ func (d *Doctor) examineAccount(ctx context.Context, r *Report, namespace, name 
 	}
 	r.ok("annotation", "annotated with "+role.String())
 	return account, role, given
+}
+
+// expanded is the ARN that a webhook with an account id (--account-id) makes of a role's
+// name: as a pod gets that is made now, or if that is not known, as p has.
+func (d *Doctor) expanded(ctx context.Context, name, namespace, account string, p *pod) (role arn.Principal, ok bool) {
+	about, pods := rehearsal{namespace: namespace, account: account}, []pod{}
+	if p != nil {
+		about.labels, pods = p.Metadata.Labels, append(pods, *p)
+	}
+	var made pod
+	if answer, err := d.Cluster.TryPod(ctx, namespace, about.pod()); err == nil && json.Unmarshal(answer, &made) == nil {
+		pods = slices.Insert(pods, 0, made)
+	}
+	for _, p := range pods {
+		for _, c := range p.containers() {
+			if value, ok := c.variable("AWS_ROLE_ARN"); ok {
+				role, err := arn.ParsePrincipal(value)
+				return role, err == nil && role.Kind == arn.Role && role.Path+role.Name == "/"+strings.TrimPrefix(name, "/")
+			}
+		}
+	}
+	return arn.Principal{}, false
 }
 
 // noAnnotation looks for one that was meant. default is the service account of all that
