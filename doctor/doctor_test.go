@@ -296,7 +296,8 @@ func TestServiceAccountCauses(t *testing.T) {
 		"another subject": {func(_ cluster, a *account, _ *keys) {
 			a.role.TrustPolicy = strings.Replace(a.role.TrustPolicy, "apps:web", "apps:api", 1)
 		}, "trust-policy", "is not for this service account", "aws iam update-assume-role-policy --role-name web --policy-document"},
-		"STS knows better": {func(_ cluster, a *account, _ *keys) { a.says = errors.New("RegionDisabled") }, "sts", "nothing that can be seen from here", ""},
+		"STS knows better":       {func(_ cluster, a *account, _ *keys) { a.says = errors.New("RegionDisabled") }, "sts", "STS is not activated in this region", "# 1. "},
+		"STS says something new": {func(_ cluster, a *account, _ *keys) { a.says = errors.New("the moon is full") }, "sts", "nothing that can be seen from here", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
