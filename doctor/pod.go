@@ -362,7 +362,7 @@ func winners() []string { return []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCES
 
 // examineContainers looks for what wins over the role, and for what does not fit it.
 func (d *Doctor) examineContainers(r *Report, p pod, given irsa.ServiceAccount) {
-	good := !r.staticKeys(p)
+	good, other := !r.staticKeys(p), false
 	for _, c := range p.containers() {
 		role, ok := c.variable("AWS_ROLE_ARN")
 		switch {
@@ -370,8 +370,10 @@ func (d *Doctor) examineContainers(r *Report, p pod, given irsa.ServiceAccount) 
 		case c.takes("AWS_ROLE_ARN"):
 			good = false
 			r.unknown("variables", "the role of container "+c.Name, "AWS_ROLE_ARN is taken from elsewhere (valueFrom)")
+		case other: // the fix is for all of them
+			r.add(Check{ID: "variables", Status: Follows, Said: "container " + c.Name + " has the role " + role})
 		default:
-			good = false
+			good, other = false, true
 			r.bad("variables", "container "+c.Name+" has the role "+role, "the pod has another role than its service account is annotated with now: it is older than the annotation, or sets the variable itself", recreate(p, given.RoleARN, "")...)
 		}
 	}

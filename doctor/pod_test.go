@@ -254,3 +254,14 @@ func TestARoleByItsName(t *testing.T) {
 		t.Errorf("%+v", causes)
 	}
 }
+
+// Several containers with another role are one cause: what mends one mends all.
+func TestSeveralContainersWithAnotherRole(t *testing.T) {
+	t.Parallel()
+	const app = `{"name":"app","env":[{"name":"AWS_ROLE_ARN","value":"billing"},{"name":"AWS_WEB_IDENTITY_TOKEN_FILE","value":"/var/run/secrets/eks.amazonaws.com/serviceaccount/token"}],"volumeMounts":[{"name":"aws-iam-token","mountPath":"/var/run/secrets/eks.amazonaws.com/serviceaccount"}]}`
+	text := strings.NewReplacer(`"containers":[`, `"containers":[`+app+`,`+strings.NewReplacer(`"app"`, `"second"`, "billing", "other").Replace(app)+`,`, `"name":"app"`, `"name":"third"`).Replace(healthyPod)
+	causes := examinePod(t, text, nil).Causes()
+	if len(causes) != 1 || causes[0].Said != "container app has the role billing" || !strings.Contains(strings.Join(causes[0].Fix, ""), `"*billing"*$`) || !strings.Contains(strings.Join(causes[0].Fix, ""), `"*other"*$`) {
+		t.Errorf("%+v", causes)
+	}
+}
