@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/eksauth/eksauth/arn"
+	"github.com/eksauth/eksauth/doctor/symptom"
 	"github.com/eksauth/eksauth/iam"
 	"github.com/eksauth/eksauth/trustpolicy"
 )
@@ -43,6 +44,7 @@ func (d *Doctor) examineAWS(ctx context.Context, r *Report, role arn.Principal, 
 		r.unknown("provider", "the OIDC provider", "the cluster's issuer is not known")
 		return
 	}
+	var asks []string
 	if why := d.blind(ctx, role); why != "" {
 		for _, c := range [][2]string{{"provider", "the OIDC provider"}, {"role", "the role"}, {"trust-policy", "the trust policy"}} {
 			r.unknown(c[0], c[1], why)
@@ -50,9 +52,9 @@ func (d *Doctor) examineAWS(ctx context.Context, r *Report, role arn.Principal, 
 	} else {
 		provider := providerARN(role, t.issuer)
 		d.examineProvider(ctx, r, provider, t)
-		d.examineRole(ctx, r, role, provider, t)
+		asks = d.examineRole(ctx, r, role, provider, t)
 	}
-	d.askSTS(ctx, r, role, t)
+	d.askSTS(ctx, r, role, t, asks)
 }
 
 // blind is why IAM cannot be read for a role; "" if it can.
@@ -91,23 +93,27 @@ func (d *Doctor) examineProvider(ctx context.Context, r *Report, provider string
 	}
 }
 
-func (d *Doctor) examineRole(ctx context.Context, r *Report, role arn.Principal, provider string, t claims) {
+// examineRole returns the condition keys on which the trust policy rests that are about
+// the call.
+func (d *Doctor) examineRole(ctx context.Context, r *Report, role arn.Principal, provider string, t claims) (asks []string) {
 	found, err := d.IAM.Role(ctx, role.Name)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		r.bad("role", "the role "+role.Name+" does not exist", "the role of the annotation does not exist in account "+role.AccountID,
 			command(slices.Concat([]string{"aws", "iam", "create-role", "--role-name", role.Name}, pathOption(role), []string{"--assume-role-policy-document", compact(statementFor(provider, t), nil)})...))
-		return
+		return nil
 	case err != nil:
 		r.unknown("role", "the role", err.Error())
 		r.unknown("trust-policy", "the trust policy", "the role could not be read")
-		return
+		return nil
+	case found.ARN != role.String() && strings.EqualFold(found.ARN, role.String()):
+		r.bad("role", "the role "+role.Name+" is "+found.ARN, "the annotation writes the role in another case than it has: STS tells capital letters from small ones", annotate+found.ARN)
 	case found.ARN != role.String():
 		r.bad("role", "the role "+role.Name+" is "+found.ARN, "the annotation gives the role another path than it has", annotate+found.ARN)
 	default:
 		r.ok("role", "the role "+role.Name+" exists")
 	}
-	d.examineTrust(r, role, found.TrustPolicy, provider, t)
+	return d.examineTrust(r, role, found.TrustPolicy, provider, t)
 }
 
 func pathOption(role arn.Principal) []string {
@@ -117,30 +123,30 @@ func pathOption(role arn.Principal) []string {
 	return []string{"--path", role.Path}
 }
 
-func (d *Doctor) examineTrust(r *Report, role arn.Principal, document, provider string, t claims) {
+func (d *Doctor) examineTrust(r *Report, role arn.Principal, document, provider string, t claims) (asks []string) {
 	policy, err := iam.Parse([]byte(document), iam.TrustPolicy)
 	if err != nil { // IAM took it: to replace it would lose what it says
 		r.unknown("trust-policy", "the trust policy", err.Error())
-		return
+		return nil
 	}
 	decision := iam.Evaluate(policy, trustRequest(provider, t))
 	if decision.Allowed() {
 		r.ok("trust-policy", "the trust policy lets "+t.subject+" in")
-		return
+		return nil
 	}
 	usual := t
 	if usual.audience = defaultAudience; t.asksFor() && r.isBad("provider") && iam.Evaluate(policy, trustRequest(provider, usual)).Allowed() {
 		r.follows("trust-policy", "the trust policy is not for the audience "+quote(t.audience), "")
-		return
+		return nil
 	}
 	if keys := openQuestions(policy, decision); len(keys) > 0 {
 		r.unknown("trust-policy", "whether the trust policy lets "+t.subject+" in", "that depends on the call: "+strings.Join(keys, ", "))
-		return
+		return keys
 	}
 	said := "the trust policy does not let " + t.subject + " in: " + decision.String()
 	if decision.Effect == iam.Deny {
 		r.bad("trust-policy", said, "the trust policy denies this service account, and a Deny wins over every Allow", "# take that statement out of the trust policy, if it is not meant")
-		return
+		return nil
 	}
 	cause, mended := mend(provider, t, []byte(document))
 	fix := []string{updateTrust(role, mended)}
@@ -153,6 +159,7 @@ func (d *Doctor) examineTrust(r *Report, role arn.Principal, document, provider 
 		ID: "trust-policy", Status: Bad, Said: said, Cause: cause, Fix: fix,
 		Was: string(trustpolicy.Format([]byte(document))), Becomes: string(trustpolicy.Format([]byte(mended))),
 	})
+	return nil
 }
 
 // openQuestions are the condition keys on which alone a refusal rests, where they are
@@ -264,7 +271,7 @@ func compact(statement map[string]any, old []byte) string {
 }
 
 // askSTS has the last word.
-func (d *Doctor) askSTS(ctx context.Context, r *Report, role arn.Principal, t claims) {
+func (d *Doctor) askSTS(ctx context.Context, r *Report, role arn.Principal, t claims, asks []string) {
 	switch {
 	case d.STS == nil:
 		r.unknown("sts", "what STS says", d.NoAWS)
@@ -278,7 +285,8 @@ func (d *Doctor) askSTS(ctx context.Context, r *Report, role arn.Principal, t cl
 		r.unknown("sts", "what STS says", err.Error())
 		return
 	case err != nil:
-		r.follows("sts", "STS says: "+err.Error(), "STS refuses, and nothing that can be seen from here says why")
+		cause, fix := refusal(err.Error(), role, t, asks, trustUnread(r))
+		r.follows("sts", "STS says: "+err.Error(), cause, fix...)
 		return
 	}
 	r.ok("sts", "STS gives the role")
@@ -287,27 +295,93 @@ func (d *Doctor) askSTS(ctx context.Context, r *Report, role arn.Principal, t cl
 	}
 }
 
-// guess finds the one role that trusts the service account, for whoever has to write
-// it into an annotation; a placeholder if there is none, or more than one.
-func (d *Doctor) guess(ctx context.Context, t claims) string {
-	const placeholder = "arn:aws:iam::ACCOUNT:role/NAME"
+// trustUnread reports whether the trust policy could not be examined.
+func trustUnread(r *Report) bool {
+	return slices.ContainsFunc(r.Checks, func(c Check) bool { return c.ID == "trust-policy" && c.Status == Unknown })
+}
+
+// refusal is why STS refuses where nothing else was found: what is known of its message,
+// and what to look at next. That is all comments: part of it is in other hands, such as
+// those of the role's account. asks is what the trust policy asks of the call, and
+// unread whether it could not be examined.
+func refusal(said string, role arn.Principal, t claims, asks []string, unread bool) (cause string, fix []string) {
+	asked := ""
+	inThePod := []string{"# the call from here need not have what the pod's has; in the pod: eksauth doctor self"}
+	if len(asks) > 0 {
+		asked = ": the trust policy asks for " + strings.Join(asks, ", ") + " of the call, and the call from here may not have it"
+	}
+	known := symptom.Recognise(said + "\n" + role.String() + " " + providerARN(role, t.issuer) + " " + t.subject)
+	if len(known) == 0 || known[0].ID == "web-identity-failed" {
+		if asked != "" {
+			return "STS refuses" + asked, inThePod
+		}
+		return "STS refuses, and nothing that can be seen from here says why", nil
+	}
+	m := known[0]
+	if m.ID == "web-identity-denied" { // which says little
+		switch {
+		case asked != "":
+			return m.Title + asked, inThePod
+		case !unread: // its causes were looked for
+			return m.Title + ", though as IAM has it it should: STS may not have seen a change yet, or a policy of the organization denies it",
+				[]string{"# try again in a minute; then see the service and resource control policies of account " + role.AccountID}
+		}
+	}
+	cause = m.Title + ": " + sentence(m.Means)
+	for i, c := range m.Causes[:min(3, len(m.Causes))] {
+		fix = append(fix, fmt.Sprintf("# %d. %s", i+1, c.Why))
+		if c.Check != "" {
+			fix = append(fix, "#    check: "+c.Check)
+		}
+		fix = append(fix, "#    fix: "+c.Fix)
+	}
+	return cause, append(fix, "# in AWS, with credentials of account "+role.AccountID)
+}
+
+// sentence is one without its end, as part of another.
+func sentence(s string) string {
+	s = strings.TrimSuffix(s, ".")
+	if len(s) > 1 && 'A' <= s[0] && s[0] <= 'Z' && 'a' <= s[1] && s[1] <= 'z' || strings.HasPrefix(s, "A ") {
+		s = strings.ToLower(s[:1]) + s[1:]
+	}
+	return s
+}
+
+// guess finds the one role whose trust policy names the service account, for whoever has
+// to write it into an annotation; "" if there is none, or more than one. A policy that
+// lets it in by a wildcard is for others, too. name is the role's, with its path, or "".
+func (d *Doctor) guess(ctx context.Context, name string, t claims) string {
 	if d.IAM == nil || t.issuer == "" {
-		return placeholder
+		return ""
 	}
 	roles, err := d.IAM.Roles(ctx)
 	if err != nil {
-		return placeholder
+		return ""
 	}
 	var found []string
 	for _, role := range roles {
 		p, err := arn.ParsePrincipal(role.ARN)
-		policy, err2 := iam.Parse([]byte(role.TrustPolicy), iam.TrustPolicy)
-		if err == nil && err2 == nil && iam.Evaluate(policy, trustRequest(providerARN(p, t.issuer), t)).Allowed() {
+		if err != nil || name != "" && p.Path+p.Name != "/"+name {
+			continue
+		}
+		policy, err := iam.Parse([]byte(role.TrustPolicy), iam.TrustPolicy)
+		provider := providerARN(p, t.issuer)
+		if err == nil && iam.Evaluate(policy, trustRequest(provider, t)).Allowed() && names(policy, provider, t.subject) {
 			found = append(found, role.ARN)
 		}
 	}
 	if len(found) != 1 {
-		return placeholder
+		return ""
 	}
 	return found[0]
+}
+
+// names reports whether a trust policy has the service account's name in a condition, in
+// full, as one that it is to let in.
+func names(policy *iam.Policy, provider, subject string) bool {
+	return slices.ContainsFunc(policy.Statements, func(s iam.Statement) bool {
+		return s.Effect == iam.Allow && slices.ContainsFunc(s.Conditions, func(c iam.Condition) bool {
+			return strings.EqualFold(c.Key, conditionPrefix(provider)+":sub") && strings.Contains(c.Operator, "String") && !strings.Contains(c.Operator, "Not") && slices.Contains(c.Values, subject)
+		})
+	})
 }

@@ -12,6 +12,10 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -292,7 +296,8 @@ func TestServiceAccountCauses(t *testing.T) {
 		"another subject": {func(_ cluster, a *account, _ *keys) {
 			a.role.TrustPolicy = strings.Replace(a.role.TrustPolicy, "apps:web", "apps:api", 1)
 		}, "trust-policy", "is not for this service account", "aws iam update-assume-role-policy --role-name web --policy-document"},
-		"STS knows better": {func(_ cluster, a *account, _ *keys) { a.says = errors.New("RegionDisabled") }, "sts", "nothing that can be seen from here", ""},
+		"STS knows better":       {func(_ cluster, a *account, _ *keys) { a.says = errors.New("RegionDisabled") }, "sts", "STS is not activated in this region", "# 1. "},
+		"STS says something new": {func(_ cluster, a *account, _ *keys) { a.says = errors.New("the moon is full") }, "sts", "nothing that can be seen from here", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -311,11 +316,15 @@ func TestServiceAccountCauses(t *testing.T) {
 // canBePasted holds fixes to what a shell takes: commands, and comments.
 func canBePasted(t *testing.T, r Report) {
 	t.Helper()
-	programs := []string{"aws", "curl", "date", "eksauth", "kubectl", "sed"}
+	programs := []string{"aws", "curl", "date", "echo", "eksauth", "kubectl", "saved=$(mktemp)", "sed"}
+	quoted := regexp.MustCompile(`'[^']*'|"[^"]*"`)
 	for _, cause := range r.Causes() {
 		for _, line := range cause.Fix {
-			line, _, _ = strings.Cut(line, "#")
-			for part := range strings.FieldsFuncSeq(line, func(r rune) bool { return r == ';' || r == '|' }) {
+			line, _, _ = strings.Cut(quoted.ReplaceAllString(line, "x"), "#")
+			if strings.Contains(line, "ACCOUNT") {
+				t.Errorf("a placeholder would be run: %q", cause.Fix)
+			}
+			for part := range strings.FieldsFuncSeq(line, func(r rune) bool { return r == ';' || r == '|' || r == '&' }) {
 				if words := strings.Fields(part); len(words) > 0 && !slices.Contains(programs, words[0]) {
 					t.Errorf("a shell would run %q of %q", words[0], cause.Fix)
 				}
@@ -421,12 +430,12 @@ func TestSelectors(t *testing.T) {
 func TestRecreate(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		`{"metadata":{"namespace":"apps","name":"web"}}`: "kubectl get pod -n apps web -o yaml | kubectl replace --force -f -",
-		`{"metadata":{"namespace":"apps","name":"web-5d-x","labels":{"pod-template-hash":"5d"},"ownerReferences":[{"kind":"ReplicaSet","name":"web-5d"}]}}`:     "kubectl rollout restart -n apps deployment/web",
-		`{"metadata":{"namespace":"apps","name":"db-0","ownerReferences":[{"kind":"StatefulSet","name":"db"}]}}`:                                                "kubectl rollout restart -n apps statefulset/db",
-		`{"metadata":{"namespace":"apps","name":"job-x","ownerReferences":[{"kind":"Job","name":"job"}]}}`:                                                      "kubectl delete pod -n apps job-x",
-		`{"metadata":{"namespace":"apps","name":"web"},"spec":{"containers":[{"env":[{"name":"AWS_ROLE_ARN","value":"arn:aws:iam::111122223333:role/old"}]}]}}`: "kubectl get pod -n apps web -o yaml | sed 's|arn:aws:iam::111122223333:role/old|" + roleARN + "|g' | kubectl replace --force -f -",
-		`{"metadata":{"namespace":"apps","name":"web"},"spec":{"containers":[{"env":[{"name":"AWS_ROLE_ARN","value":"x|e reboot"}]}]}}`:                         "# make the pod anew from its own manifest",
+		`{"metadata":{"namespace":"apps","name":"web-5d-x","labels":{"pod-template-hash":"5d"},"ownerReferences":[{"kind":"ReplicaSet","name":"web-5d"}]}}`: "kubectl rollout restart -n apps deployment/web",
+		`{"metadata":{"namespace":"apps","name":"db-0","ownerReferences":[{"kind":"StatefulSet","name":"db"}]}}`:                                            "kubectl rollout restart -n apps statefulset/db",
+		`{"metadata":{"namespace":"apps","name":"job-x","ownerReferences":[{"kind":"Job","name":"job"}]}}`:                                                  "kubectl delete pod -n apps job-x",
+		`{"metadata":{"namespace":"apps","name":"web"},"spec":{"containers":[{"env":[{"name":"AWS_ROLE_ARN","value":"x|e reboot"}]}]}}`:                     byHand,
+		`{"metadata":{"namespace":"apps","name":"web"},"spec":{"containers":[{"env":[{"name":"AWS_ROLE_ARN"}]}]}}`:                                          byHand,
+		`{"metadata":{"namespace":"apps","name":"$(reboot)"}}`:                                                                                              byHand,
 	} {
 		var p pod
 		if err := json.Unmarshal([]byte(text), &p); err != nil {
@@ -434,6 +443,115 @@ func TestRecreate(t *testing.T) {
 		}
 		if got := strings.Join(recreate(p, roleARN, ""), "\n"); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", text, got, want)
+		}
+	}
+}
+
+// aPod is as kubectl prints it, with all that looks like a role and is none.
+const aPod = `apiVersion: v1
+kind: Pod
+metadata:
+  annotations:
+    note: |
+      - name: AWS_ROLE_ARN
+        value: OLD
+  name: web
+  namespace: apps
+spec:
+  containers:
+  - args:
+    - |
+      - name: AWS_ROLE_ARN
+        value: OLD
+    env:
+    - name: ADMIN_ROLE
+      value: OLD-admin
+    - name: COPY
+      value: OLD
+    - name: AWS_ROLE_ARN
+      value: QUOTED
+    - name: AWS_WEB_IDENTITY_TOKEN_FILE
+      value: /token/token
+    image: OLD
+    name: OLD
+  volumes:
+  - name: aws-iam-token
+    projected:
+      sources:
+      - serviceAccountToken:
+          audience: AUDIENCE
+          path: token
+  - name: vault
+    projected:
+      sources:
+      - serviceAccountToken:
+          audience: AUDIENCE
+          path: token
+`
+
+// A fix that makes a pod anew changes in it the role and the token's audience, and
+// nothing that happens to look like them. What the API server would refuse is not put in
+// the place of a pod that runs.
+func TestRecreateFromItself(t *testing.T) {
+	t.Parallel()
+	const script = `kubectl() {
+	case "$*" in
+	"get pod -n apps web -o yaml") cat old;;
+	"create --dry-run=server -f -") cat > tried; test ! -e refuse;;
+	"replace --force -f "*) cat "$4" > made;;
+	*) echo "kubectl $*" >&2; false;;
+	esac
+}
+TMPDIR=.; export TMPDIR
+`
+	for _, c := range []struct{ was, printed, role, audience, aud string }{
+		{"arn:aws:iam::111122223333:role/web", "arn:aws:iam::111122223333:role/web", "arn:aws:iam::111122223333:role/team/web", "", "vault"},
+		{"billing", "billing", roleARN, "", "vault"},
+		{"111122223333", `"111122223333"`, roleARN, "", "vault"},
+		{roleARN + " ", "'" + roleARN + " '", roleARN, "", "vault"},
+		{roleARN, roleARN, "", defaultAudience, "vault"},
+		{roleARN, roleARN, "", defaultAudience, `"123"`},
+		{roleARN, roleARN, "", "", "vault"},
+	} {
+		aud := strings.Trim(c.aud, `"`)
+		var p pod
+		text := fmt.Sprintf(`{"metadata":{"namespace":"apps","name":"web"},"spec":{"containers":[{"env":[{"name":"AWS_ROLE_ARN","value":%q},{"name":"AWS_WEB_IDENTITY_TOKEN_FILE","value":"/token/token"}],"volumeMounts":[{"name":"aws-iam-token","mountPath":"/token"}]}],
+"volumes":[{"name":"aws-iam-token","projected":{"sources":[{"serviceAccountToken":{"audience":%q,"path":"token"}}]}},{"name":"vault","projected":{"sources":[{"serviceAccountToken":{"audience":%q,"path":"token"}}]}}]}}`, c.was, aud, aud)
+		if err := json.Unmarshal([]byte(text), &p); err != nil {
+			t.Fatal(err)
+		}
+		old := strings.NewReplacer("OLD", strings.TrimSpace(c.was), "QUOTED", c.printed, "AUDIENCE", c.aud).Replace(aPod)
+		want := old
+		if c.role != "" {
+			want = strings.Replace(want, "    - name: AWS_ROLE_ARN\n      value: "+c.printed, "    - name: AWS_ROLE_ARN\n      value: "+c.role, 1)
+		}
+		if c.audience != "" {
+			want = strings.Replace(want, "audience: "+c.aud, "audience: "+c.audience, 1)
+		}
+		fix := recreate(p, c.role, c.audience)
+		canBePasted(t, Report{Checks: []Check{{Status: Bad, Fix: fix}}})
+		for _, refused := range []bool{false, true} {
+			dir := t.TempDir()
+			write := func(name, text string) {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write("old", old)
+			if refused {
+				write("refuse", "")
+			}
+			sh := exec.Command("sh", "-c", script+strings.Join(fix, "\n"))
+			sh.Dir = dir
+			out, err := sh.CombinedOutput()
+			made, _ := os.ReadFile(filepath.Join(dir, "made"))
+			tried, _ := os.ReadFile(filepath.Join(dir, "tried"))
+			if string(tried) != strings.Replace(want, "\n  name: web\n", "\n  name: eksauth-doctor-dry-run\n", 1) {
+				t.Errorf("%+v: tried %s", c, tried)
+			}
+			if refused != (err != nil) || refused != (len(made) == 0) || !refused && string(made) != want {
+				t.Errorf("%+v, refused %v: %v %s\n%s\n%s\nwant %s", c, refused, err, out, strings.Join(fix, "\n"), made, want)
+			}
 		}
 	}
 }

@@ -32,18 +32,32 @@ type pod struct {
 			} `json:"projected"`
 		} `json:"volumes"`
 	} `json:"spec"`
+
+	skipped map[string]bool // containers that the webhook leaves alone
 }
 
-// audiences are those of the tokens that the pod has volumes for.
-func (p pod) audiences() []string {
-	var list []string
-	for _, v := range p.Spec.Volumes {
-		if v.Projected == nil {
+// podToken is a source of a projected volume: a token for a container.
+type podToken struct {
+	container, volume, audience string
+}
+
+// tokens are those that AWS_WEB_IDENTITY_TOKEN_FILE of the containers leads to.
+func (p pod) tokens() []podToken {
+	var list []podToken
+	for _, c := range p.containers() {
+		file, ok := c.variable("AWS_WEB_IDENTITY_TOKEN_FILE")
+		if !ok || p.skipped[c.Name] {
 			continue
 		}
-		for _, s := range v.Projected.Sources {
-			if s.Token != nil && s.Token.Audience != "" {
-				list = append(list, s.Token.Audience)
+		volume, file := c.mounted(file)
+		for _, v := range p.Spec.Volumes {
+			if v.Name != volume || v.Projected == nil {
+				continue
+			}
+			for _, s := range v.Projected.Sources {
+				if s.Token != nil && (s.Token.Path == file || s.Token.Path == "") {
+					list = append(list, podToken{c.Name, v.Name, s.Token.Audience})
+				}
 			}
 		}
 	}
@@ -83,6 +97,19 @@ func (c container) takes(name string) bool {
 		}
 	}
 	return false
+}
+
+// mounted is the volume that a file is in, and its path there; "" if it is in none.
+func (c container) mounted(file string) (volume, path string) {
+	file = unixPath(file)
+	longest := ""
+	for _, m := range c.VolumeMounts {
+		at := strings.TrimSuffix(m.MountPath, "/") + "/"
+		if strings.HasPrefix(file, at) && len(at) > len(longest) {
+			longest, volume = at, m.Name
+		}
+	}
+	return volume, strings.TrimPrefix(file, longest)
 }
 
 func (p pod) containers() []container {
@@ -133,12 +160,12 @@ func (d *Doctor) Pod(ctx context.Context, namespace, name string) Report {
 	if url := p.agentURL(); url != "" {
 		r.ok("pod-identity", "the pod gets its credentials from EKS Pod Identity, at "+url+": the annotation of its service account does not count")
 		r.unknown("association", "which role that is", "EKS was not asked: aws eks list-pod-identity-associations --cluster-name CLUSTER --namespace "+namespace+" --service-account "+account)
-		if !r.staticKeys(p, nil) {
+		if !r.staticKeys(p) {
 			r.ok("variables", "nothing in the containers wins over the role"+p.unseen())
 		}
 		return r
 	}
-	sa, role, given := d.examineAccount(ctx, &r, namespace, account)
+	sa, role, given := d.examineAccount(ctx, &r, namespace, account, &p)
 	if given.RoleARN == "" && d.associated(ctx, rehearsal{namespace: namespace, account: account, labels: p.Metadata.Labels}) {
 		r.excuse("annotation", OK)
 		r.bad("mutation", "a pod that is made now gets its credentials from EKS Pod Identity, and this one does not",
@@ -147,12 +174,16 @@ func (d *Doctor) Pod(ctx context.Context, namespace, name string) Report {
 	}
 	// A pod that has its role does not need the webhook any more.
 	mutation := irsa.Settings{AnnotationPrefix: d.AnnotationPrefix}.Mutate(seen, irsa.Grant{ServiceAccount: given})
+	p.skipped = map[string]bool{}
+	for _, c := range mutation.Containers {
+		p.skipped[c.Name] = c.Skipped
+	}
 	if missing(mutation) {
 		d.examineWebhook(ctx, &r, rehearsal{namespace: namespace, account: account, labels: p.Metadata.Labels, role: given.RoleARN})
 	}
 	if given.RoleARN != "" {
 		d.examineMutation(&r, p, sa, mutation)
-		d.examineContainers(&r, p, mutation, given)
+		d.examineContainers(&r, p, given)
 	}
 	t := d.examineToken(ctx, &r, namespace, account, given)
 	if role.Name != "" {
@@ -227,22 +258,91 @@ func recreate(p pod, role, audience string) []string {
 	if len(p.Metadata.OwnerReferences) > 0 {
 		return []string{command("kubectl", "delete", "pod", "-n", namespace, p.Metadata.Name)}
 	}
-	line := command("kubectl", "get", "pod", "-n", namespace, p.Metadata.Name, "-o", "yaml")
+	edits, ok := p.edits(role, audience)
+	if !ok || !isPlain(namespace) || !isPlain(p.Metadata.Name) {
+		return []string{byHand}
+	}
+	return replace(p, edits)
+}
+
+const byHand = "# make the pod anew from its own manifest"
+
+// replace makes a pod anew that nobody else would. It deletes nothing before the API
+// server has said that it would take the new pod, and keeps the old one in a file.
+func replace(p pod, edits []string) []string {
+	file := `"$saved"`
+	lines := []string{
+		"saved=$(mktemp) && " + command("kubectl", "get", "pod", "-n", p.Metadata.Namespace, p.Metadata.Name, "-o", "yaml") +
+			` > "$saved" && echo "the pod as it was is in $saved" &&`,
+	}
+	if len(edits) > 0 {
+		sed := []string{"sed"}
+		for _, e := range edits {
+			sed = append(sed, "-e", e)
+		}
+		file = `"$saved.new"`
+		lines = append(lines, command(sed...)+` "$saved" > "$saved.new" &&`)
+	}
+	return append(lines,
+		"sed 's/^  name: .*/  name: eksauth-doctor-dry-run/' "+file+" | kubectl create --dry-run=server -f - &&",
+		"kubectl replace --force -f "+file)
+}
+
+// edits are scripts for sed that give the pod a role and its token an audience, in the
+// YAML that kubectl prints, and touch nothing else; ok is false if sed cannot. The
+// indentation tells the lines of the pod from those of a text in it.
+func (p pod) edits(role, audience string) (scripts []string, ok bool) {
+	roles, audiences := "", ""
 	for _, c := range p.containers() {
-		if was, ok := c.variable("AWS_ROLE_ARN"); ok && was != role && role != "" {
-			if !isPlain(was) || !isPlain(role) {
-				return []string{"# make the pod anew from its own manifest"}
-			}
-			line += " | " + command("sed", "s|"+was+"|"+role+"|g")
-			break
+		was, set := c.variable("AWS_ROLE_ARN")
+		if !set || role == "" || was == role || p.skipped[c.Name] || c.takes("AWS_ROLE_ARN") {
+			continue
+		}
+		line, plain := yamlValue("value", was)
+		if !plain || !isPlain(role) {
+			return nil, false
+		}
+		if one := "s|" + line + "|value: " + role + "|;"; !strings.Contains(roles, one) {
+			roles += one
 		}
 	}
-	for _, was := range p.audiences() {
-		if audience != "" && was != audience && isPlain(was) {
-			line += " | " + command("sed", "s|audience: "+was+"|audience: "+audience+"|")
+	if roles != "" {
+		scripts = append(scripts, "/^    - name: AWS_ROLE_ARN$/{n;"+roles+"}")
+	}
+	if audience == "" {
+		return scripts, true
+	}
+	for _, t := range p.tokens() {
+		if t.audience == audience {
+			continue
+		}
+		line, plain := yamlValue("audience", t.audience)
+		if !plain || !isPlain(audience) || !isPlain(t.volume) {
+			return nil, false
+		}
+		if one := "/^  - name: " + t.volume + "$/,/^  - /s|^\\( *\\)" + line + "|\\1audience: " + audience + "|"; !strings.Contains(audiences, one) {
+			audiences += one
+			scripts = append(scripts, one)
 		}
 	}
-	return []string{line + " | kubectl replace --force -f -"}
+	return scripts, true
+}
+
+// yamlValue is a regular expression for the end of the line that kubectl prints for a
+// field; ok is false for one that it might print in another way.
+func yamlValue(field, value string) (expr string, ok bool) {
+	bare := strings.Trim(value, " ")
+	if bare == "" || !isPlain(bare) || strings.Trim(bare[:1], ":/_-@+=,.") == "" {
+		return "", false
+	}
+	text := strings.ReplaceAll(value, ".", `\.`)
+	switch {
+	case bare != value: // in quotation marks
+		text = "." + text + "."
+	case !strings.HasPrefix(value, "arn:"): // 1e3 and true are, too
+		text = `"*` + text + `"*`
+	}
+	return field + ": " + text + "$", true
 }
 
 func cutLast(s, sep string) (before, after string, found bool) {
@@ -261,21 +361,19 @@ func isPlain(s string) bool {
 func winners() []string { return []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} }
 
 // examineContainers looks for what wins over the role, and for what does not fit it.
-func (d *Doctor) examineContainers(r *Report, p pod, m irsa.Mutation, given irsa.ServiceAccount) {
-	skipped := map[string]bool{}
-	for _, c := range m.Containers {
-		skipped[c.Name] = c.Skipped
-	}
-	good := !r.staticKeys(p, skipped)
+func (d *Doctor) examineContainers(r *Report, p pod, given irsa.ServiceAccount) {
+	good, other := !r.staticKeys(p), false
 	for _, c := range p.containers() {
 		role, ok := c.variable("AWS_ROLE_ARN")
 		switch {
-		case skipped[c.Name] || !ok || role == given.RoleARN || sameRole(role, given.RoleARN):
+		case p.skipped[c.Name] || !ok || role == given.RoleARN || sameRole(role, given.RoleARN):
 		case c.takes("AWS_ROLE_ARN"):
 			good = false
 			r.unknown("variables", "the role of container "+c.Name, "AWS_ROLE_ARN is taken from elsewhere (valueFrom)")
+		case other: // the fix is for all of them
+			r.add(Check{ID: "variables", Status: Follows, Said: "container " + c.Name + " has the role " + role})
 		default:
-			good = false
+			good, other = false, true
 			r.bad("variables", "container "+c.Name+" has the role "+role, "the pod has another role than its service account is annotated with now: it is older than the annotation, or sets the variable itself", recreate(p, given.RoleARN, "")...)
 		}
 	}
@@ -287,11 +385,11 @@ func (d *Doctor) examineContainers(r *Report, p pod, m irsa.Mutation, given irsa
 
 // staticKeys notes containers with keys of their own, and reports whether there are any.
 // An empty variable is none for the SDKs.
-func (r *Report) staticKeys(p pod, skipped map[string]bool) bool {
+func (r *Report) staticKeys(p pod) bool {
 	found := false
 	for _, c := range p.containers() {
 		for _, name := range winners() {
-			if value, _ := c.variable(name); !skipped[c.Name] && (value != "" || c.takes(name)) {
+			if value, _ := c.variable(name); !p.skipped[c.Name] && (value != "" || c.takes(name)) {
 				found = true
 				r.bad("variables", "container "+c.Name+" has "+name, "the container has static credentials, which win over the role",
 					"# take "+name+" out of the template of container "+c.Name+", and make the pod anew")
@@ -336,37 +434,31 @@ func (d *Doctor) examineVolume(r *Report, p pod, given irsa.ServiceAccount) {
 	if given.Audience != "" {
 		want = given.Audience
 	}
-	mounted := map[string]string{} // volume by mount path
+	good := false
 	for _, c := range p.containers() {
 		file, ok := c.variable("AWS_WEB_IDENTITY_TOKEN_FILE")
-		if !ok {
+		if !ok || p.skipped[c.Name] {
 			continue
 		}
-		file = unixPath(file)
-		volume := ""
-		for _, m := range c.VolumeMounts {
-			if strings.HasPrefix(file, strings.TrimSuffix(m.MountPath, "/")+"/") && len(m.MountPath) > len(mounted[volume]) {
-				volume = m.Name
-				mounted[volume] = m.MountPath
-			}
+		if volume, _ := c.mounted(file); volume == "" {
+			r.follows("volume", "container "+c.Name+" has nothing mounted at "+unixPath(file), "the token file is not there: the variable is set by the pod itself, and no volume", "# take AWS_WEB_IDENTITY_TOKEN_FILE out of the pod's template; the webhook sets it")
+			return
 		}
-		if volume == "" {
-			r.follows("volume", "container "+c.Name+" has nothing mounted at "+file, "the token file is not there: the variable is set by the pod itself, and no volume", "# take AWS_WEB_IDENTITY_TOKEN_FILE out of the pod's template; the webhook sets it")
+		good = true
+	}
+	for _, t := range p.tokens() {
+		switch {
+		case t.audience == want:
+		case t.audience == "": // the API server's own
+			r.bad("volume", "AWS_WEB_IDENTITY_TOKEN_FILE of container "+t.container+" leads to the ordinary token for the API server", "the pod's template points the SDK at the service account's ordinary token, which is not for AWS: STS says Incorrect token audience",
+				"# take AWS_WEB_IDENTITY_TOKEN_FILE out of the template of container "+t.container+", and make the pod anew; the webhook sets it")
+			return
+		default:
+			r.bad("volume", fmt.Sprintf("the token in the pod is for %q", t.audience), "the token in the pod has another audience than the annotation says: the pod is older, or has a volume of its own", recreate(p, "", want)...)
 			return
 		}
 	}
-	for _, v := range p.Spec.Volumes {
-		if mounted[v.Name] == "" || v.Projected == nil {
-			continue
-		}
-		for _, s := range v.Projected.Sources {
-			if s.Token != nil && s.Token.Audience != want {
-				r.bad("volume", fmt.Sprintf("the token in the pod is for %q", s.Token.Audience), "the token in the pod has another audience than the annotation says: the pod is older, or has a volume of its own", recreate(p, "", want)...)
-				return
-			}
-		}
-	}
-	if len(mounted) > 0 {
+	if good {
 		r.ok("volume", "the token is mounted, for the audience "+want)
 	}
 }

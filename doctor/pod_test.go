@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -103,5 +104,164 @@ func TestTheAnnotationThatWasMeant(t *testing.T) {
 		if len(causes) != 1 || !strings.Contains(strings.Join(causes[0].Fix, ""), "role/meant") || !strings.Contains(causes[0].Said, "; audit.example.com/role is not read; eks.amazonaws.com/rolearn is not read; ") {
 			t.Fatalf("%+v", causes)
 		}
+	}
+}
+
+// A template that names the API server's token cannot be mended by making the pod anew.
+func TestTheOrdinaryToken(t *testing.T) {
+	t.Parallel()
+	const mount = "/var/run/secrets/eks.amazonaws.com/serviceaccount"
+	text := strings.NewReplacer(
+		`"value":"`+mount+`/token"`, `"value":"/var/run/secrets/kubernetes.io/serviceaccount/token"`,
+		`"volumeMounts":[`, `"volumeMounts":[{"name":"kube-api-access","mountPath":"/var/run/secrets/kubernetes.io/serviceaccount"},`,
+		`"volumes":[`, `"volumes":[{"name":"kube-api-access","projected":{"sources":[{"serviceAccountToken":{"expirationSeconds":3607,"path":"token"}},{"configMap":{}}]}},`,
+	).Replace(healthyPod)
+	r := examinePod(t, text, nil)
+	causes := r.Causes()
+	if len(causes) != 1 || !strings.Contains(causes[0].Cause, "points the SDK at the service account's ordinary token") || len(causes[0].Fix) != 1 || !strings.HasPrefix(causes[0].Fix[0], "# take AWS_WEB_IDENTITY_TOKEN_FILE out of the template of container app") {
+		t.Errorf("%+v", causes)
+	}
+}
+
+func annotations(pairs ...string) map[string]any {
+	m := map[string]string{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		m[pairs[i]] = pairs[i+1]
+	}
+	return map[string]any{"metadata": map[string]any{"annotations": m}}
+}
+
+// An annotation on the pod is seen, and moved to where it counts.
+func TestAnAnnotationOnThePod(t *testing.T) {
+	t.Parallel()
+	text := `{"metadata":{"namespace":"apps","name":"web","annotations":{"eks.amazonaws.com/role-arn":"arn:aws:iam::111122223333:role/mine"}},"spec":{"serviceAccountName":"web","containers":[{"name":"app"}]}}`
+	r := examinePod(t, text, func(c cluster) { c.objects["serviceaccount apps/web"] = annotations() })
+	causes := r.Causes()
+	if len(causes) != 1 || causes[0].Cause != "the annotation is on the pod; it counts on the service account only" || causes[0].Fix[0] != "kubectl annotate serviceaccount -n apps web --overwrite eks.amazonaws.com/role-arn=arn:aws:iam::111122223333:role/mine" {
+		t.Errorf("%+v", causes)
+	}
+	canBePasted(t, r)
+	r = examinePod(t, strings.Replace(text, `"serviceAccountName":"web",`, "", 1), func(c cluster) { c.objects["serviceaccount apps/default"] = annotations() })
+	if causes := r.Causes(); len(causes) != 1 || !allComments(causes[0].Fix) {
+		t.Errorf("of default: %+v", causes)
+	}
+}
+
+func allComments(fix []string) bool {
+	return len(fix) > 0 && !slices.ContainsFunc(fix, func(line string) bool { return !strings.HasPrefix(line, "# ") })
+}
+
+// A blank around the ARN is not carried on into what mends it.
+func TestBlanksInTheAnnotation(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{roleARN + " ", " " + roleARN, roleARN + "\n"} {
+		r := examinePod(t, healthyPod, func(c cluster) {
+			c.objects["serviceaccount apps/web"] = annotations("eks.amazonaws.com/role-arn", value)
+		})
+		causes := r.Causes()
+		if len(causes) == 0 || causes[0].ID != "annotation" || !strings.Contains(causes[0].Cause, "a blank") || causes[0].Fix[0] != "kubectl annotate serviceaccount -n apps web --overwrite eks.amazonaws.com/role-arn="+roleARN {
+			t.Errorf("%q: %+v", value, causes)
+		}
+		canBePasted(t, r)
+	}
+}
+
+// A role is proposed only if its trust policy names the service account, and then it is
+// said that this is why. All else is a comment, that does nothing when it is pasted.
+func TestTheRoleThatIsProposed(t *testing.T) {
+	t.Parallel()
+	sub := func(operator string, values ...string) string {
+		return trust(allow(`"` + operator + `": {"` + issuerHost + `:sub": ["` + strings.Join(values, `","`) + `"]}`))
+	}
+	for _, c := range []struct {
+		account, value, policy string
+		proposed               bool
+	}{
+		{"web", "", sub("StringEquals", "system:serviceaccount:apps:web"), true},
+		{"web", "", sub("StringLike", "system:serviceaccount:apps:api", "system:serviceaccount:apps:web"), true},
+		{"web", "", sub("StringLike", "system:serviceaccount:apps:*"), false},
+		{"web", "", sub("StringEquals", "system:serviceaccount:apps:api"), false},
+		{"web", "", trust(allow(`"StringEquals": {"` + issuerHost + `:aud": "sts.amazonaws.com"}`)), false},
+		{"web", "", trust(allow(`"StringNotEquals": {"` + issuerHost + `:sub": "system:serviceaccount:apps:api"}`)), false},
+		{"web", "web", sub("StringEquals", "system:serviceaccount:apps:web"), true},
+		{"web", "other", sub("StringEquals", "system:serviceaccount:apps:web"), false}, // it says another name
+		{"default", "", sub("StringEquals", "system:serviceaccount:apps:default"), false},
+		{"default", "", sub("StringLike", "system:serviceaccount:apps:*"), false},
+	} {
+		d, cl, a, _ := healthy(t)
+		cl.tried.role = c.value
+		a.role.TrustPolicy = c.policy
+		cl.objects["serviceaccount apps/"+c.account] = annotations("eks.amazonaws.com/role-arn", c.value)
+		r := d.ServiceAccount(t.Context(), "apps", c.account)
+		causes := r.Causes()
+		if len(causes) == 0 || causes[0].ID != "annotation" {
+			t.Fatalf("%+v: %+v", c, r.Checks)
+		}
+		fix := causes[0].Fix
+		if c.proposed && (len(fix) != 2 || !strings.Contains(fix[0], "# "+roleARN+": its trust policy lets this service account in") || !strings.HasSuffix(fix[1], "="+roleARN)) || !c.proposed && !allComments(fix) {
+			t.Errorf("%+v: %q", c, fix)
+		}
+		canBePasted(t, r)
+	}
+}
+
+// What differs in case alone is called so.
+func TestARoleInAnotherCase(t *testing.T) {
+	t.Parallel()
+	d, c, _, _ := healthy(t)
+	c.objects["serviceaccount apps/web"] = annotations("eks.amazonaws.com/role-arn", "arn:aws:iam::111122223333:role/Web")
+	causes := d.ServiceAccount(t.Context(), "apps", "web").Causes()
+	if len(causes) != 1 || !strings.Contains(causes[0].Cause, "in another case") || !strings.HasSuffix(causes[0].Fix[0], "="+roleARN) {
+		t.Errorf("%+v", causes)
+	}
+}
+
+// A webhook with --account-id makes an ARN of a name: where that is seen it is no
+// mistake, and the chain goes on with the ARN.
+func TestARoleByItsName(t *testing.T) {
+	t.Parallel()
+	const made = "ok: annotated with \"web\", of which the webhook makes " + roleARN
+	without := strings.Replace(healthyPod, `{"name":"AWS_ROLE_ARN","value":"`+roleARN+`"},`, "", 1)
+	byName := strings.Replace(healthyPod, roleARN, "web", 1)
+	for name, c := range map[string]struct {
+		pod    string
+		tried  tried
+		status Status // of the annotation
+	}{
+		"a new pod has the ARN":       {healthyPod, tried{}, OK},
+		"only the pod has it":         {healthyPod, tried{says: "pods is forbidden", as: "forbidden"}, OK},
+		"nobody knows":                {without, tried{says: "pods is forbidden", as: "forbidden"}, Bad},
+		"a webhook without account":   {byName, tried{role: "web"}, Bad},
+		"an ARN of another name":      {healthyPod, tried{role: roleARN + "2"}, Bad},
+		"a new pod would not have it": {healthyPod, tried{role: "web"}, Bad},
+	} {
+		r := examinePod(t, c.pod, func(cl cluster) {
+			*cl.tried = c.tried
+			cl.objects["serviceaccount apps/web"] = annotations("eks.amazonaws.com/role-arn", "web")
+		})
+		if got := said(r, "annotation"); c.status == OK && (strings.TrimSpace(got) != made || len(r.Causes()) > 0 || !strings.HasPrefix(said(r, "sts"), "ok: ")) || c.status == Bad && !strings.HasPrefix(got, "bad: ") {
+			t.Errorf("%s: %+v", name, r.Checks)
+		}
+		canBePasted(t, r)
+	}
+	d, c, a, _ := healthy(t)
+	c.objects["serviceaccount apps/web"] = annotations("eks.amazonaws.com/role-arn", "web")
+	if r := d.ServiceAccount(t.Context(), "apps", "web"); len(r.Causes()) > 0 || strings.TrimSpace(said(r, "annotation")) != made || !strings.HasPrefix(said(r, "role"), "ok: ") {
+		t.Errorf("%+v", r.Checks)
+	}
+	a.role.TrustPolicy = strings.Replace(a.role.TrustPolicy, "apps:web", "apps:api", 1)
+	if causes := d.ServiceAccount(t.Context(), "apps", "web").Causes(); len(causes) != 1 || causes[0].ID != "trust-policy" {
+		t.Errorf("%+v", causes)
+	}
+}
+
+// Several containers with another role are one cause: what mends one mends all.
+func TestSeveralContainersWithAnotherRole(t *testing.T) {
+	t.Parallel()
+	const app = `{"name":"app","env":[{"name":"AWS_ROLE_ARN","value":"billing"},{"name":"AWS_WEB_IDENTITY_TOKEN_FILE","value":"/var/run/secrets/eks.amazonaws.com/serviceaccount/token"}],"volumeMounts":[{"name":"aws-iam-token","mountPath":"/var/run/secrets/eks.amazonaws.com/serviceaccount"}]}`
+	text := strings.NewReplacer(`"containers":[`, `"containers":[`+app+`,`+strings.NewReplacer(`"app"`, `"second"`, "billing", "other").Replace(app)+`,`, `"name":"app"`, `"name":"third"`).Replace(healthyPod)
+	causes := examinePod(t, text, nil).Causes()
+	if len(causes) != 1 || causes[0].Said != "container app has the role billing" || !strings.Contains(strings.Join(causes[0].Fix, ""), `"*billing"*$`) || !strings.Contains(strings.Join(causes[0].Fix, ""), `"*other"*$`) {
+		t.Errorf("%+v", causes)
 	}
 }

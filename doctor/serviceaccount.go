@@ -59,7 +59,7 @@ func (m objectMeta) changed(annotation string) time.Time {
 // ServiceAccount examines a service account, with or without pods.
 func (d *Doctor) ServiceAccount(ctx context.Context, namespace, name string) Report {
 	r := Report{Subject: "serviceaccount " + namespace + "/" + name}
-	_, role, given := d.examineAccount(ctx, &r, namespace, name)
+	_, role, given := d.examineAccount(ctx, &r, namespace, name, nil)
 	if !r.isBad("service-account") {
 		d.examineWebhook(ctx, &r, rehearsal{namespace: namespace, account: name, role: given.RoleARN})
 	}
@@ -74,8 +74,8 @@ func (d *Doctor) ServiceAccount(ctx context.Context, namespace, name string) Rep
 	return d.finish(ctx, r, namespace, name, t, func(string) []string { return nil })
 }
 
-// examineAccount reads a service account and its annotations.
-func (d *Doctor) examineAccount(ctx context.Context, r *Report, namespace, name string) (account serviceAccount, role arn.Principal, given irsa.ServiceAccount) {
+// examineAccount reads a service account and its annotations. p is a pod of it, or nil.
+func (d *Doctor) examineAccount(ctx context.Context, r *Report, namespace, name string, p *pod) (account serviceAccount, role arn.Principal, given irsa.ServiceAccount) {
 	raw, err := d.Cluster.Get(ctx, "serviceaccount", namespace, name)
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -91,37 +91,89 @@ func (d *Doctor) examineAccount(ctx context.Context, r *Report, namespace, name 
 	r.ok("service-account", "the service account exists")
 	given = irsa.FromAnnotations(d.AnnotationPrefix, account.Metadata.Annotations)
 	if given.RoleARN == "" {
-		d.noAnnotation(r, account.Metadata)
+		d.noAnnotation(r, account.Metadata, name, p)
 		return account, role, given
 	}
+	if trimmed := strings.TrimSpace(given.RoleARN); trimmed != given.RoleARN && isRole(trimmed) {
+		r.bad("annotation", "the annotation is "+quote(given.RoleARN), "the annotation has a blank before or after the ARN, which counts: STS says ValidationError, or the pod gets nothing",
+			annotate+trimmed)
+		return account, arn.Principal{}, given
+	}
 	role, err = arn.ParsePrincipal(given.RoleARN)
+	if err != nil && !strings.HasPrefix(given.RoleARN, "arn:") {
+		if made, ok := d.expanded(ctx, given.RoleARN, namespace, name, p); ok {
+			r.ok("annotation", "annotated with "+quote(given.RoleARN)+", of which the webhook makes "+made.String())
+			given.RoleARN = made.String()
+			return account, made, given
+		}
+	}
 	if err != nil || role.Kind != arn.Role {
 		why := "it is not the ARN of a role"
 		if err != nil {
 			why = err.Error()
 		}
-		r.bad("annotation", "the annotation is "+quote(given.RoleARN)+": "+why, "the annotation is not the ARN of a role: STS says ValidationError, or the pod gets nothing",
-			annotate)
+		fix := annotate
+		if bare := strings.Trim(given.RoleARN, " /"); isPlain(bare) && isRole("arn:aws:iam::111122223333:role/"+bare) && !strings.Contains(bare, ":") {
+			fix += bare
+		}
+		r.bad("annotation", "the annotation is "+quote(given.RoleARN)+": "+why, "the annotation is not the ARN of a role: STS says ValidationError, or the pod gets nothing", fix)
 		return account, arn.Principal{}, given
 	}
 	r.ok("annotation", "annotated with "+role.String())
 	return account, role, given
 }
 
-// noAnnotation looks for one that was meant.
-func (d *Doctor) noAnnotation(r *Report, m objectMeta) {
+// expanded is the ARN that a webhook with an account id (--account-id) makes of a role's
+// name: as a pod gets that is made now, or if that is not known, as p has.
+func (d *Doctor) expanded(ctx context.Context, name, namespace, account string, p *pod) (role arn.Principal, ok bool) {
+	about, pods := rehearsal{namespace: namespace, account: account}, []pod{}
+	if p != nil {
+		about.labels, pods = p.Metadata.Labels, append(pods, *p)
+	}
+	var made pod
+	if answer, err := d.Cluster.TryPod(ctx, namespace, about.pod()); err == nil && json.Unmarshal(answer, &made) == nil {
+		pods = slices.Insert(pods, 0, made)
+	}
+	for _, p := range pods {
+		for _, c := range p.containers() {
+			if value, ok := c.variable("AWS_ROLE_ARN"); ok {
+				role, err := arn.ParsePrincipal(value)
+				return role, err == nil && role.Kind == arn.Role && role.Path+role.Name == "/"+strings.TrimPrefix(name, "/")
+			}
+		}
+	}
+	return arn.Principal{}, false
+}
+
+// noAnnotation looks for one that was meant. default is the service account of all that
+// have none of their own: it gets a role only if its own annotation says so.
+func (d *Doctor) noAnnotation(r *Report, m objectMeta, name string, p *pod) {
 	said, fix := "it has no annotation "+d.roleAnnotation(), annotate
+	cause := "the service account is not annotated, so that its pods get no credentials"
 	for _, key := range slices.Sorted(maps.Keys(m.Annotations)) {
 		value := m.Annotations[key]
-		if p, err := arn.ParsePrincipal(value); err != nil || p.Kind != arn.Role {
+		if !isRole(value) {
 			continue
 		}
 		said += "; " + key + " is not read"
-		if fix == annotate || strings.HasPrefix(key, d.AnnotationPrefix) {
+		if ours := strings.HasPrefix(key, d.AnnotationPrefix+"/"); ours || fix == annotate && name != "default" {
 			fix = annotate + value
 		}
 	}
-	r.bad("annotation", said, "the service account is not annotated, so that its pods get no credentials", fix)
+	if p != nil && p.Metadata.Annotations[d.roleAnnotation()] != "" {
+		value := strings.TrimSpace(p.Metadata.Annotations[d.roleAnnotation()])
+		said += "; the pod has one, " + quote(value)
+		cause = "the annotation is on the pod; it counts on the service account only"
+		if isRole(value) && name != "default" {
+			fix = annotate + value
+		}
+	}
+	r.bad("annotation", said, cause, fix)
+}
+
+func isRole(s string) bool {
+	p, err := arn.ParsePrincipal(s)
+	return err == nil && p.Kind == arn.Role
 }
 
 func (d *Doctor) roleAnnotation() string { return d.AnnotationPrefix + "/role-arn" }
@@ -186,8 +238,9 @@ func (e *UntrustedError) Error() string {
 }
 func (e *UntrustedError) Unwrap() error { return e.Err }
 
-// annotate begins a fix that becomes a command at the end, when it is known which role
-// is meant.
+// annotate begins a fix that becomes commands at the end, when it is known which role
+// is meant: the ARN behind it, or the one of the name behind it, or, if there is nothing,
+// any.
 const annotate = "annotate:"
 
 // withoutAudience is a fix that becomes a command at the end, too.
@@ -197,21 +250,48 @@ const withoutAudience = "annotate-audience:"
 // and how to have the pod made anew, if there is one.
 func (d *Doctor) finish(ctx context.Context, r Report, namespace, account string, t claims, again func(role string) []string) Report {
 	for i, c := range r.Checks {
-		for j, line := range c.Fix {
-			if line == withoutAudience {
-				r.Checks[i].Fix[j] = command("kubectl", "annotate", "serviceaccount", "-n", namespace, account, d.AnnotationPrefix+"/audience-")
-				r.Checks[i].Fix = append(r.Checks[i].Fix, again("")...)
-			}
-			if role, ok := strings.CutPrefix(line, annotate); ok {
-				if role == "" {
-					role = d.guess(ctx, t)
-				}
-				r.Checks[i].Fix[j] = command("kubectl", "annotate", "serviceaccount", "-n", namespace, account, "--overwrite", d.roleAnnotation()+"="+role)
-				r.Checks[i].Fix = append(r.Checks[i].Fix, again(role)...)
+		var fix []string
+		for _, line := range c.Fix {
+			role, ok := strings.CutPrefix(line, annotate)
+			switch {
+			case line == withoutAudience:
+				fix = append(fix, command("kubectl", "annotate", "serviceaccount", "-n", namespace, account, d.AnnotationPrefix+"/audience-"))
+				fix = append(fix, again("")...)
+			case ok:
+				fix = append(fix, d.annotation(ctx, namespace, account, role, t, again)...)
+			default:
+				fix = append(fix, line)
 			}
 		}
+		r.Checks[i].Fix = fix
 	}
 	return r
+}
+
+// annotation is how to annotate a service account with the role that is meant. What is
+// not known is left to whoever knows it: then it is all comments.
+func (d *Doctor) annotation(ctx context.Context, namespace, account, role string, t claims, again func(role string) []string) []string {
+	set := func(role string) string {
+		return command("kubectl", "annotate", "serviceaccount", "-n", namespace, account, "--overwrite", d.roleAnnotation()+"="+role)
+	}
+	if strings.HasPrefix(role, "arn:") {
+		return append([]string{set(role)}, again(role)...)
+	}
+	var found string
+	if account != "default" { // nobody gives it a role by chance
+		found = d.guess(ctx, role, t)
+	}
+	if found == "" {
+		fix := []string{"# if its pods need a role, and you know which:", "# " + set("arn:aws:iam::ACCOUNT:role/NAME")}
+		if account == "default" {
+			fix[0] = "# if its pods need a role, give them a service account of their own; with this one, every pod without its own gets the role:"
+		}
+		if len(again("")) > 0 {
+			fix = append(fix, "# and make the pod anew")
+		}
+		return fix
+	}
+	return append([]string{"# " + found + ": its trust policy lets this service account in, by its name", set(found)}, again(found)...)
 }
 
 // command is words that a shell reads back as they are, whatever is in them: much of

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -82,5 +83,69 @@ func TestFixOfALongPolicy(t *testing.T) {
 	fix := strings.Join(causes[0].Fix, "\n")
 	if !strings.Contains(fix, "12345678901234567890") || !strings.Contains(fix, "# the policy has ") || !strings.Contains(fix, "IAM takes 2048 unless") {
 		t.Error(fix)
+	}
+}
+
+// What STS says is known: then it is the cause, with what to look at next, all of which
+// does nothing when it is pasted.
+func TestWhatSTSSays(t *testing.T) {
+	t.Parallel()
+	const denied = "AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity"
+	far := "arn:aws:iam::444455556666:role/far"
+	for name, c := range map[string]struct {
+		role, says, policy string
+		causes, fixes      []string
+	}{
+		"another account, which has no provider": {
+			far, "InvalidIdentityToken: No OpenIDConnect provider found in your account for https://" + issuerHost, "",
+			[]string{"IAM does not know the issuer of the token", "the account of the role has no OIDC provider for https://" + issuerHost},
+			[]string{"create the provider in the role's account (444455556666)", "# in AWS, with credentials of account 444455556666"},
+		},
+		"another account, and another audience": {
+			far, "InvalidIdentityToken: Incorrect token audience", "",
+			[]string{"the provider does not take tokens for this audience", "among the client ids"},
+			[]string{"--open-id-connect-provider-arn arn:aws:iam::444455556666:oidc-provider/" + issuerHost},
+		},
+		"another account, and denied": {
+			far, denied, "",
+			[]string{"STS does not give the role to this service account", "the trust policy of the role does not admit it"},
+			[]string{`"system:serviceaccount:apps:web"`},
+		},
+		"an address": {
+			roleARN, denied, trust(allow(`"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}, "StringEquals": {` + ourSubject + `}`)),
+			[]string{"STS does not give the role to this service account: the trust policy asks for aws:SourceIp of the call"},
+			[]string{"eksauth doctor self"},
+		},
+		"an address, and something new": {
+			roleARN, "the moon is full", trust(allow(`"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}, "StringEquals": {` + ourSubject + `}`)),
+			[]string{"STS refuses: the trust policy asks for aws:SourceIp of the call"}, []string{"eksauth doctor self"},
+		},
+		"an address, and what is not about it": {
+			roleARN, "RegionDisabledException: STS is not activated in this region for account:111122223333", trust(allow(`"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}, "StringEquals": {` + ourSubject + `}`)),
+			[]string{"STS is not activated in this region"}, []string{"# 1. "},
+		},
+		"against all that IAM says": {
+			roleARN, denied, trust(allow(`"StringEquals": {` + ourSubject + `}`)),
+			[]string{"STS does not give the role to this service account, though as IAM has it it should"}, []string{"control policies of account 111122223333"},
+		},
+	} {
+		d, cl, a, _ := healthy(t)
+		cl.objects["serviceaccount apps/web"] = annotations("eks.amazonaws.com/role-arn", c.role)
+		a.role.TrustPolicy, a.says = c.policy, errors.New(c.says)
+		causes := d.ServiceAccount(t.Context(), "apps", "web").Causes()
+		if len(causes) != 1 || causes[0].ID != "sts" || !allComments(causes[0].Fix) {
+			t.Errorf("%s: %+v", name, causes)
+			continue
+		}
+		for _, want := range c.causes {
+			if !strings.Contains(causes[0].Cause, want) {
+				t.Errorf("%s: the cause is %q, want %q", name, causes[0].Cause, want)
+			}
+		}
+		for _, want := range c.fixes {
+			if !strings.Contains(strings.Join(causes[0].Fix, "\n"), want) {
+				t.Errorf("%s: the fix is %q, want %q", name, causes[0].Fix, want)
+			}
+		}
 	}
 }

@@ -169,7 +169,7 @@ var faults = []struct {
 	{"an audience that the provider does not take", "kubectl annotate serviceaccount -n NAMESPACE web eks.amazonaws.com/audience=nobody", true, "Incorrect token audience", "provider", "asks for an audience that the OIDC provider does not take", true},
 	{"a role that does not exist", "aws iam delete-role --role-name ROLE", false, "Not authorized to perform sts:AssumeRoleWithWebIdentity", "role", "does not exist", true},
 	{"a role of another path", "aws iam delete-role --role-name ROLE\naws iam create-role --path /team/ --role-name ROLE --assume-role-policy-document '" + doctorTrust + "'", false, "Not authorized to perform sts:AssumeRoleWithWebIdentity", "role", "another path", true},
-	{"another account's role", "kubectl annotate serviceaccount -n NAMESPACE web --overwrite eks.amazonaws.com/role-arn=arn:aws:iam::444455556666:role/ROLE", true, "No OpenIDConnect provider found in your account", "sts", "STS refuses", false},
+	{"another account's role", "kubectl annotate serviceaccount -n NAMESPACE web --overwrite eks.amazonaws.com/role-arn=arn:aws:iam::444455556666:role/ROLE", true, "No OpenIDConnect provider found in your account", "sts", "IAM does not know the issuer of the token", false},
 	{"static keys in the container", "kubectl delete pod -n NAMESPACE web --force 2>/dev/null\nkubectl run -n NAMESPACE web --image app --env AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE --env AWS_SECRET_ACCESS_KEY=example --overrides '{\"spec\":{\"serviceAccountName\":\"web\"}}'", false, "InvalidClientTokenId", "variables", "static credentials, which win", false},
 	{"no OIDC provider", "aws iam delete-open-id-connect-provider --open-id-connect-provider-arn arn:aws:iam::" + account + ":oidc-provider/ISSUER", false, "No OpenIDConnect provider found in your account", "provider", "does not know this cluster's issuer", true},
 	{"a provider for another audience", "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn arn:aws:iam::" + account + ":oidc-provider/ISSUER --client-id other\naws iam remove-client-id-from-open-id-connect-provider --open-id-connect-provider-arn arn:aws:iam::" + account + ":oidc-provider/ISSUER --client-id sts.amazonaws.com", false, "Incorrect token audience", "provider", "does not take the audience", true},
@@ -254,7 +254,7 @@ func TestDoctor(t *testing.T) {
 				return
 			}
 			time.Sleep(100 * time.Millisecond)
-			p.sh(strings.Join(fix, "\n"))
+			p.must("bash", "-euo", "pipefail", "-c", "export TMPDIR=\"$HOME\"\n"+strings.Join(fix, "\n")) // as it is: ROLE is in AWS_ROLE_ARN
 			if out := p.inside(); !strings.Contains(out, ":assumed-role/"+p.role+"/") {
 				t.Errorf("after the fix the pod is not its role: %s\n%s", out, strings.Join(fix, "\n"))
 			}
