@@ -640,3 +640,33 @@ func TestCommandsAreSafe(t *testing.T) {
 		}
 	}
 }
+
+// A role's name alone is no mistake of any service account where the webhook is seen to
+// make an ARN of one.
+func TestEverythingWithRolesByName(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		tried tried
+		want  map[string]string
+	}{
+		{tried{}, map[string]string{"web": "ok its pods get the role", "yonder": "bad the role does not exist", "case": "bad the role is " + roleARN + ", and the annotation writes it in another case"}},
+		{tried{role: "web"}, map[string]string{"web": "bad the annotation is not the ARN of a role", "yonder": "bad the annotation is not the ARN of a role"}},
+	} {
+		d, c, _, _ := healthy(t)
+		*c.tried = tc.tried
+		for account, role := range map[string]string{"web": "web", "yonder": "team/yonder", "case": strings.Replace(roleARN, "role/web", "role/Web", 1)} {
+			object := map[string]any{"metadata": map[string]any{"namespace": "apps", "name": account, "annotations": map[string]string{"eks.amazonaws.com/role-arn": role}}}
+			c.objects["serviceaccounts /"+account] = object
+			c.objects["serviceaccount apps/"+account] = object
+		}
+		got := map[string]string{}
+		for _, v := range d.Everything(t.Context()).Accounts {
+			got[v.Name] = string(v.Status) + " " + v.Said
+		}
+		for name, want := range tc.want {
+			if got[name] != want {
+				t.Errorf("%+v: %s: %q, want %q", tc.tried, name, got[name], want)
+			}
+		}
+	}
+}

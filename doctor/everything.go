@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/awsauth"
@@ -70,6 +71,7 @@ func (d *Doctor) Everything(ctx context.Context) Everything {
 	}
 	first := annotated[0].Metadata
 	d.examineWebhook(ctx, r, rehearsal{namespace: first.Namespace, account: first.Name, role: irsa.FromAnnotations(d.AnnotationPrefix, first.Annotations).RoleARN})
+	d.expandAll(ctx, annotated)
 	t := d.examineToken(ctx, r, first.Namespace, first.Name, irsa.ServiceAccount{})
 	w := d.newWard(ctx, r, t, annotated)
 	for _, a := range annotated {
@@ -82,6 +84,30 @@ func (d *Doctor) Everything(ctx context.Context) Everything {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
 	return e
+}
+
+// expandAll writes the ARN in place of a role's name, where the webhook is seen to make
+// one of it (--account-id). One pod that is not created tells of all.
+func (d *Doctor) expandAll(ctx context.Context, annotated []serviceAccount) {
+	var like arn.Principal
+	for i := range annotated {
+		m := &annotated[i].Metadata
+		name := strings.TrimPrefix(irsa.FromAnnotations(d.AnnotationPrefix, m.Annotations).RoleARN, "/")
+		if name == "" || strings.HasPrefix(name, "arn:") || strings.ContainsFunc(name, unicode.IsSpace) {
+			continue
+		}
+		if like.Name == "" {
+			var ok bool
+			if like, ok = d.expanded(ctx, name, m.Namespace, m.Name, nil); !ok {
+				return
+			}
+		}
+		role := like
+		path, last, _ := cutLast("/"+name, "/")
+		role.Path, role.Name = path+"/", last
+		m.Annotations = maps.Clone(m.Annotations)
+		m.Annotations[d.roleAnnotation()] = role.String()
+	}
 }
 
 // misspelt is the verdict on a service account whose role is under a key that nobody
@@ -224,6 +250,8 @@ func (w *ward) look(prefix string, m objectMeta) AccountVerdict {
 		return is(Bad, "the OIDC provider does not take the audience "+t.audience)
 	case !ok:
 		return is(Bad, "the role does not exist")
+	case found.ARN != role.String() && strings.EqualFold(found.ARN, role.String()):
+		return is(Bad, "the role is "+found.ARN+", and the annotation writes it in another case")
 	case found.ARN != role.String():
 		return is(Bad, "the role "+role.Name+" is "+found.ARN+", and the annotation gives it another path")
 	}
