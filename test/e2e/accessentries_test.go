@@ -97,7 +97,7 @@ func TestAccessEntries(t *testing.T) {
 	if len(d.causes) != 1 || d.causes[0] != "mapping" || !strings.Contains(d.text, "authentication mode is API, and there is no access entry for it") {
 		t.Fatalf("ada: %s", d.text)
 	}
-	doctor.must("bash", "-euc", strings.Join(d.fix, "\n"))
+	doctor.must("bash", "-euc", filledIn(d.fix))
 	eventually(t, soon, "ada is let in by the doctor's advice", func() bool { return as("ada.lovelace", "auth", "whoami").err == nil })
 	nobody := s.client(t).as("charles.babbage")
 	nobody.env["KUBECONFIG"] = doctor.env["KUBECONFIG"]
