@@ -39,6 +39,14 @@ type EKS interface {
 	Entries(ctx context.Context, p arn.Principal) ([]accessentry.Entry, error)
 }
 
+// Principals reads the users and roles of the account of the user's credentials.
+type Principals interface {
+	Account(ctx context.Context) (string, error)
+	// Principal looks a user up by its name, or a role, also of a session: its ARN, and
+	// its unique id. It may be ErrNotFound.
+	Principal(ctx context.Context, p arn.Principal) (found, id string, err error)
+}
+
 // SignIn examines the way in of an IAM user or role.
 type SignIn struct {
 	Cluster Cluster
@@ -47,6 +55,9 @@ type SignIn struct {
 	// EKS is nil where nobody asks it; ClusterName is its name of the cluster.
 	EKS         EKS
 	ClusterName string
+	// IAM is nil where nobody asks it; NoAWS says why.
+	IAM   Principals
+	NoAWS string
 	// Config, if not nil, is what an authenticator's own configuration file maps.
 	Config *awsauth.Document
 }
@@ -72,8 +83,74 @@ func (s *SignIn) User(ctx context.Context, text string) Report {
 			id.Principal = session
 		}
 	}
-	s.mapping(ctx, &r, id, p)
+	given, userID := s.exists(ctx, &r, p)
+	if len(r.Causes()) > 0 {
+		return r // to map nobody is no fix
+	}
+	id.UserID = userID
+	s.mapping(ctx, &r, id, given)
 	return r
+}
+
+// exists asks IAM for a principal. What is returned has the path that it really has, if
+// that can be known: it is p otherwise, without an id.
+func (s *SignIn) exists(ctx context.Context, r *Report, p arn.Principal) (really arn.Principal, id string) {
+	kind := arn.Role
+	switch p.Kind {
+	case arn.User:
+		kind = arn.User
+	case arn.Role, arn.AssumedRole:
+	default: // root does, and what a federated user is IAM does not know
+		return p, ""
+	}
+	if why := s.blind(ctx, p); why != "" {
+		r.unknown("exists", "that it exists", why)
+		return p, ""
+	}
+	found, id, err := s.IAM.Principal(ctx, p)
+	if errors.Is(err, ErrNotFound) {
+		said := fmt.Sprintf("there is no such %s in account %s", kind, p.AccountID)
+		r.bad("exists", said, fmt.Sprintf("IAM has no %s of the name %s: the ARN has a slip in it, or it was deleted", kind, p.Name),
+			map[arn.Kind]string{
+				arn.User: "aws iam list-users --query 'Users[].Arn' --output text",
+				arn.Role: "aws iam list-roles --query 'Roles[].Arn' --output text",
+			}[kind])
+		return p, ""
+	}
+	if err == nil {
+		really, err = arn.ParsePrincipal(found)
+	}
+	switch {
+	case err != nil:
+		r.unknown("exists", "that it exists", err.Error())
+		return p, ""
+	case kind == arn.User && !strings.EqualFold(really.Path, p.Path):
+		r.bad("exists", "there is no such user: the user "+p.Name+" is "+found, "the ARN has not the path that the user has", command("eksauth", "doctor", "user", found))
+		return p, ""
+	case really.Path != p.Path && p.Kind == arn.Role:
+		r.ok("exists", "the role exists: it is "+found+", and its sessions do not show the path")
+	default:
+		r.ok("exists", "the "+kind.String()+" exists")
+	}
+	if p.Kind == arn.AssumedRole {
+		return p, id
+	}
+	return really, id
+}
+
+// blind is why IAM cannot be asked for a principal; "" if it can.
+func (s *SignIn) blind(ctx context.Context, p arn.Principal) string {
+	if s.IAM == nil {
+		return cmp.Or(s.NoAWS, "IAM is not asked")
+	}
+	account, err := s.IAM.Account(ctx)
+	switch {
+	case err != nil:
+		return err.Error()
+	case account != p.AccountID:
+		return "it is in account " + p.AccountID + ", and the credentials here are of " + account
+	}
+	return ""
 }
 
 // Token examines an EKS token, and then whoever made it.

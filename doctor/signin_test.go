@@ -184,3 +184,62 @@ func TestTokenThatIsAJWT(t *testing.T) {
 		}
 	}
 }
+
+// people are an IAM with one user and one role.
+type people struct {
+	account string
+	err     error
+}
+
+func (p people) Account(context.Context) (string, error) { return p.account, nil }
+func (p people) Principal(_ context.Context, who arn.Principal) (found, id string, err error) {
+	switch {
+	case p.err != nil:
+		return "", "", p.err
+	case who.Kind == arn.User && who.Name == "ada":
+		return "arn:aws:iam::111122223333:user/eng/ada", "AIDAADA", nil
+	case who.Kind != arn.User && who.Name == "admin":
+		return "arn:aws:iam::111122223333:role/team/admin", "AROAADMIN", nil
+	}
+	return "", "", fmt.Errorf("%w: nobody", ErrNotFound)
+}
+
+// Whoever is mapped may not exist.
+func TestSignInOfNobody(t *testing.T) {
+	t.Parallel()
+	const of = "arn:aws:iam::111122223333:"
+	mapped := map[string]any{"data": map[string]string{
+		"mapUsers": "- userarn: " + of + "user/eng/ada\n  userid: AIDAADA\n  username: ada\n- userarn: " + of + "user/bob\n  username: bob\n",
+		"mapRoles": "- rolearn: " + of + "role/admin\n  username: admin\n",
+	}}
+	for name, c := range map[string]struct {
+		iam    Principals
+		who    string
+		exists string // status: what is said
+		causes int
+		says   string
+	}{
+		"there":              {people{account: "111122223333"}, of + "user/eng/ada", "ok: the user exists", 0, "signs in as ada"}, // by the id that IAM gives
+		"a role":             {people{account: "111122223333"}, of + "role/team/admin", "ok: the role exists", 0, "signs in as admin"},
+		"without its path":   {people{account: "111122223333"}, of + "role/admin", "ok: the role exists: it is " + of + "role/team/admin", 0, "signs in as admin"},
+		"a session":          {people{account: "111122223333"}, "arn:aws:sts::111122223333:assumed-role/admin/x", "ok: the role exists", 0, "signs in as admin"},
+		"nobody":             {people{account: "111122223333"}, of + "user/bob", "bad: there is no such user in account 111122223333", 1, "IAM has no user of the name bob"},
+		"no role":            {people{account: "111122223333"}, of + "role/x", "bad: there is no such role in account 111122223333", 1, "aws iam list-roles"},
+		"another path":       {people{account: "111122223333"}, of + "user/ada", "bad: there is no such user: the user ada is " + of + "user/eng/ada", 1, "eksauth doctor user " + of + "user/eng/ada"},
+		"another account":    {people{account: "444455556666"}, of + "user/bob", "unknown: could not check that it exists, because it is in account 111122223333", 0, "signs in as bob"},
+		"may not be asked":   {people{"111122223333", fmt.Errorf("your credentials lack iam:GetUser")}, of + "user/bob", "unknown: could not check that it exists, because your credentials lack iam:GetUser", 0, "signs in as bob"},
+		"nobody to be asked": {nil, of + "user/bob", "unknown: could not check that it exists, because there are no AWS credentials", 0, "signs in as bob"},
+		"root":               {people{account: "111122223333"}, of + "root", "", 1, "not mapped"},
+	} {
+		cl := cluster{objects: map[string]any{"configmap kube-system/aws-auth": mapped}}
+		s := &SignIn{Cluster: cl, Access: rbac{}, Names: noNodes{}, IAM: c.iam, NoAWS: "there are no AWS credentials"}
+		r := s.User(t.Context(), c.who)
+		all := ""
+		for _, check := range r.Checks {
+			all += check.Said + "\n" + check.Cause + "\n" + strings.Join(check.Fix, "\n") + "\n"
+		}
+		if !strings.HasPrefix(said(r, "exists"), c.exists) || r.has("exists") != (c.exists != "") || len(r.Causes()) != c.causes || !strings.Contains(all, c.says) {
+			t.Errorf("%s: %s\n%s", name, said(r, "exists"), all)
+		}
+	}
+}
