@@ -143,7 +143,7 @@ func projected(subject, role string) []string {
 	account, ok := strings.CutPrefix(subject, "system:serviceaccount:")
 	namespace, name, ok2 := strings.Cut(account, ":")
 	if ok && ok2 {
-		fix = append(fix, command("kubectl", "-n", namespace, "annotate", "--overwrite", "serviceaccount", name, DefaultPrefix+"/role-arn="+role)+" # on a machine with kubectl; then make the pod anew")
+		fix = append(fix, command("kubectl", "-n", namespace, "annotate", "serviceaccount", name, DefaultPrefix+"/role-arn="+role)+" # on a machine with kubectl; then make the pod anew")
 	}
 	return fix
 }

@@ -55,7 +55,7 @@ func TestSelf(t *testing.T) {
 		"the API's token": {env: pod(), token: mint("https://issuer.example.com/dev"), sts: errors.New("InvalidIdentityToken: Incorrect token audience"), cause: "token",
 			says: "ordinary API token, whose audience is the API server's and not sts.amazonaws.com: STS says Incorrect token audience # take AWS_WEB_IDENTITY_TOKEN_FILE out"},
 		"EKS's API's token": {env: pod(), token: mint("https://kubernetes.default.svc"), sts: errors.New("Incorrect token audience"), cause: "token",
-			says: "kubectl -n apps annotate --overwrite serviceaccount web eks.amazonaws.com/role-arn=" + roleARN},
+			says: "kubectl -n apps annotate serviceaccount web eks.amazonaws.com/role-arn=" + roleARN},
 		"the API's token by its path": {env: pod("AWS_WEB_IDENTITY_TOKEN_FILE", apiToken), token: mint("other"), sts: errors.New("Incorrect token audience"), cause: "token", says: "ordinary API token"},
 		"another audience":            {env: pod(), token: mint("other"), sts: errors.New("Incorrect token audience"), cause: "token", says: "only where the OIDC provider lists its audience"},
 		// A provider may list any audience.

@@ -243,3 +243,25 @@ func TestSignInOfNobody(t *testing.T) {
 		}
 	}
 }
+
+// Whoever is mapped by what can be read is let in, whatever else there is.
+func TestSignInBesideWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	const ada = "arn:aws:iam::111122223333:user/ada"
+	cl := cluster{objects: map[string]any{"configmap kube-system/aws-auth": map[string]any{"data": map[string]string{
+		"mapUsers": "- userarn: " + ada + "\n  username: ada\n", "mapRoles": "- rolearn: [oops",
+	}}}}
+	s := &SignIn{Cluster: cl, Access: rbac{}, Names: noNodes{}}
+	r := s.User(t.Context(), ada)
+	if len(r.Causes()) > 0 || !strings.HasPrefix(said(r, "mapping"), "ok: signs in as ada") || !strings.HasPrefix(said(r, "aws-auth"), "unknown: could not check all mappings, because EKSConfigMap mapRoles line 1: error: ") {
+		t.Errorf("%+v", r.Checks)
+	}
+	broken := awsauth.Document{Source: awsauth.MountedFile, Broken: []string{awsauth.MapUsers}, Faults: []awsauth.Fault{
+		{Source: awsauth.MountedFile, Key: awsauth.MapUsers, Severity: awsauth.Error, Rule: awsauth.Readable, Message: "mapUsers is a text, not a list"},
+	}}
+	s.Config = &broken
+	r = s.User(t.Context(), "arn:aws:iam::111122223333:user/bob")
+	if causes := r.Causes(); len(causes) != 2 || causes[0].ID != "config" || strings.Contains(strings.Join(causes[0].Fix, " "), "aws-auth") || causes[1].ID != "aws-auth" {
+		t.Errorf("%+v", r.Causes())
+	}
+}
