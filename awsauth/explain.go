@@ -19,26 +19,72 @@ func (e *NotMappedError) Hints() []string {
 	}
 	var hints []string
 	for _, f := range e.table.rejected {
-		if len(hints) < maxHints && sameSubject(f.Subject, e.Identity) {
+		switch {
+		case len(hints) == maxHints:
+		case sameSubject(f.Subject, e.Identity):
 			hints = append(hints, "it would match an entry that is not used: "+f.String())
+		case seemsMeant(f.Subject, e.Identity):
+			hints = append(hints, "an entry that is not used may be meant for it: "+f.String())
 		}
 	}
+	for _, n := range e.near(maxHints - len(hints)) {
+		hints = append(hints, fmt.Sprintf("%s is for %s: %s", n.Entry, n.Entry.Subject(), n.Difference))
+	}
+	return hints
+}
+
+// Near is an entry that comes near, and the one thing that keeps it from matching.
+type Near struct {
+	Entry      Entry
+	Difference string
+}
+
+// Near are the entries of Hints that can be used by somebody else.
+func (e *NotMappedError) Near() []Near {
+	if e.table == nil {
+		return nil
+	}
+	return e.near(maxHints)
+}
+
+func (e *NotMappedError) near(most int) (list []Near) {
 	for i := range e.table.rules {
-		if len(hints) == maxHints {
+		if len(list) == most {
 			break
 		}
 		r := &e.table.rules[i]
 		if difference := r.nearMiss(e.Identity); difference != "" {
-			hints = append(hints, fmt.Sprintf("%s is for %s: %s", r.Entry, r.Subject(), difference))
+			list = append(list, Near{r.Entry, difference})
 		}
 	}
-	return hints
+	return list
+}
+
+// Meant are the entries among Rejected that seem to be meant for an identity: for want
+// of whom an entry is for, by its username.
+func (d Document) Meant(id arn.Identity) (list []Entry) {
+	for _, e := range d.Rejected {
+		subject := e.Subject()
+		if sameSubject(subject, id) || seemsMeant(subject, id) || subject == "" && id.Name != "" && strings.EqualFold(e.Username, id.Name) {
+			list = append(list, e)
+		}
+	}
+	return list
 }
 
 // sameSubject reports whether an entry that was left out names the identity.
 func sameSubject(subject string, id arn.Identity) bool {
 	p, err := arn.ParsePrincipal(lowerHead(subject))
 	return err == nil && keyOf(p) == keyOf(id.Principal)
+}
+
+// seemsMeant reports whether what is no ARN of anybody ends in the identity's name.
+func seemsMeant(subject string, id arn.Identity) bool {
+	if _, err := arn.ParsePrincipal(lowerHead(subject)); err == nil || id.Name == "" || strings.ContainsAny(subject, wildcards) {
+		return false
+	}
+	name := subject[strings.LastIndex(subject, "/")+1:]
+	return name != subject && strings.EqualFold(name, id.Name)
 }
 
 // nearMiss says what keeps an entry from matching, if it is one thing only.

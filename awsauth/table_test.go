@@ -3,6 +3,7 @@ package awsauth
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/eksauth/eksauth/arn"
@@ -210,5 +211,33 @@ func TestHintsAreAtMostFive(t *testing.T) {
 	var unmapped *NotMappedError
 	if !errors.As(err, &unmapped) || len(unmapped.Hints()) != maxHints {
 		t.Errorf("%v", unmapped.Hints())
+	}
+}
+
+// A slip of the pen in an ARN leaves nobody's: the name in it tells whose it was to be.
+func TestRejectedEntriesThatAreMeantForSomebody(t *testing.T) {
+	doc := ParseConfigMap(map[string]string{MapUsers: `
+- {userarn: "arn:aws:iam::11112222333:user/ada", username: a}
+- {userarn: "arn:aws:iam:111122223333:user/ADA", username: b}
+- {userarn: "arn:aws:iam::111122223333:user/bob", username: "{{Oops}}"}
+- {userarnn: "arn:aws:iam::111122223333:user/x", username: ada}
+- {userarn: "arn:aws:iam::111122223333:user/rad*/ada[", username: "{{"}
+`})
+	p, err := arn.ParsePrincipal("arn:aws:iam::111122223333:user/ada")
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := arn.Identity{Principal: p}
+	var places []int
+	for _, e := range doc.Meant(id) {
+		places = append(places, e.Index)
+	}
+	if !slices.Equal(places, []int{0, 1, 3}) {
+		t.Errorf("%v of %+v", places, doc.Rejected)
+	}
+	_, err = NewTable(doc).Map(id)
+	var unmapped *NotMappedError
+	if !errors.As(err, &unmapped) || len(unmapped.Hints()) != 2 || !strings.Contains(unmapped.Hints()[0], "may be meant for it: EKSConfigMap mapUsers line 2: error: ") {
+		t.Errorf("%v %q", err, unmapped.Hints())
 	}
 }

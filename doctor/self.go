@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,7 +76,7 @@ func (s *Self) webIdentity(ctx context.Context, r *Report, role, file string) {
 		return
 	}
 	r.ok("web-identity", "the role is "+role)
-	raw, ok := s.token(r, file)
+	raw, said, ok := s.token(r, role, file)
 	if !ok {
 		return
 	}
@@ -89,35 +90,60 @@ func (s *Self) webIdentity(ctx context.Context, r *Report, role, file string) {
 			"eksauth doctor pod NAMESPACE/NAME # on a machine with kubectl and AWS credentials")
 		return
 	}
+	if len(said.Audience) > 0 && !s.Now().After(said.Expiry) {
+		r.excuse("token", OK) // the provider lists its audience
+	}
 	r.ok("sts", "STS gives the role")
 }
 
+// apiToken is where every pod has its ordinary token, which is for the API server.
+const apiToken = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+
 // token reads the token as an SDK does, and says what it would not.
-func (s *Self) token(r *Report, file string) (raw string, ok bool) {
+func (s *Self) token(r *Report, role, file string) (raw string, said oidc.Inspection, ok bool) {
 	data, err := s.ReadFile(file)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		r.bad("token-file", file+" may not be read", "the container's user may not read the token", "# set securityContext.fsGroup in the pod's template: any group will do")
-		return "", false
+		return "", said, false
 	case errors.Is(err, fs.ErrNotExist):
 		r.bad("token-file", file+" is not there", "the token is not mounted: the variable was set by the pod itself, or the volume was taken away", "# take AWS_WEB_IDENTITY_TOKEN_FILE out of the pod's template; the webhook sets it, and mounts the token")
-		return "", false
+		return "", said, false
 	case err != nil:
 		r.unknown("token-file", "the token", err.Error())
-		return "", false
+		return "", said, false
 	}
 	raw = strings.TrimSpace(string(data))
-	said, err := oidc.Inspect(raw, s.Now())
+	said, err = oidc.Inspect(raw, s.Now())
+	about := fmt.Sprintf("the token is of %s, for %s, by %s, until %s", said.Subject, strings.Join(said.Audience, ", "), said.Issuer, said.Expiry.UTC().Format(time.RFC3339))
+	forSTS := slices.Contains(said.Audience, defaultAudience)
 	switch {
 	case err != nil:
 		r.bad("token", "the token is no JWT: "+err.Error(), "what is in the token's file is no token", "eksauth inspect - < "+command(file))
-		return "", false
+		return "", said, false
 	case len(said.Audience) == 0:
 		r.bad("token", "the token has no audience: it is the ordinary token of the service account", "this is not the token for AWS: STS says that the claim aud is missing", "# let the webhook set AWS_WEB_IDENTITY_TOKEN_FILE")
+	case said.ForAPIServer() || file == apiToken && !forSTS:
+		r.bad("token", about+": an ordinary API token", "the token is the service account's ordinary API token, whose audience is the API server's and not "+defaultAudience+": STS says Incorrect token audience",
+			projected(said.Subject, role)...)
 	case s.Now().After(said.Expiry):
 		r.bad("token", "the token ended at "+said.Expiry.UTC().Format(time.RFC3339), "the token has expired: the kubelet does not refresh it any more, or the clock is wrong", "date -u")
+	case !forSTS:
+		r.bad("token", about, "the token is not for "+defaultAudience+": STS takes it only where the OIDC provider lists its audience",
+			projected(said.Subject, role)...)
 	default:
-		r.ok("token", fmt.Sprintf("the token is of %s, for %s, by %s, until %s", said.Subject, strings.Join(said.Audience, ", "), said.Issuer, said.Expiry.UTC().Format(time.RFC3339)))
+		r.ok("token", about)
 	}
-	return raw, true
+	return raw, said, true
+}
+
+// projected is how a pod gets the token that is for STS.
+func projected(subject, role string) []string {
+	fix := []string{"# take AWS_WEB_IDENTITY_TOKEN_FILE out of the pod's template: for a service account that is annotated the webhook sets it to /var/run/secrets/eks.amazonaws.com/serviceaccount/token, a token for " + defaultAudience}
+	account, ok := strings.CutPrefix(subject, "system:serviceaccount:")
+	namespace, name, ok2 := strings.Cut(account, ":")
+	if ok && ok2 {
+		fix = append(fix, command("kubectl", "-n", namespace, "annotate", "serviceaccount", name, DefaultPrefix+"/role-arn="+role)+" # on a machine with kubectl; then make the pod anew")
+	}
+	return fix
 }

@@ -52,10 +52,19 @@ func TestSelf(t *testing.T) {
 		"not readable":         {env: pod(), file: fs.ErrPermission, cause: "token-file", says: "fsGroup"},
 		"no JWT":               {env: pod(), token: "hello", cause: "token", says: "is no token"},
 		"no audience":          {env: pod(), token: mint(), sts: errors.New("InvalidIdentityToken: Missing a required claim: aud"), cause: "token", says: "the claim aud is missing"},
-		"expired":              {env: pod(), token: good, at: clock.Add(2 * time.Hour), sts: errors.New("ExpiredTokenException"), cause: "token", says: "has expired"},
-		"refused":              {env: pod(), token: good, sts: errors.New("AccessDenied: Not authorized"), cause: "sts", says: "STS says: AccessDenied"},
-		"no way to STS":        {env: pod(), token: good, sts: fmt.Errorf("%w: dial tcp: i/o timeout", ErrNoAnswer), cause: "sts", says: "cannot be reached from here"},
-		"a profile":            {env: pod("AWS_PROFILE", "x"), token: good, says: "AWS_PROFILE is x"},
+		"the API's token": {env: pod(), token: mint("https://issuer.example.com/dev"), sts: errors.New("InvalidIdentityToken: Incorrect token audience"), cause: "token",
+			says: "ordinary API token, whose audience is the API server's and not sts.amazonaws.com: STS says Incorrect token audience # take AWS_WEB_IDENTITY_TOKEN_FILE out"},
+		"EKS's API's token": {env: pod(), token: mint("https://kubernetes.default.svc"), sts: errors.New("Incorrect token audience"), cause: "token",
+			says: "kubectl -n apps annotate serviceaccount web eks.amazonaws.com/role-arn=" + roleARN},
+		"the API's token by its path": {env: pod("AWS_WEB_IDENTITY_TOKEN_FILE", apiToken), token: mint("other"), sts: errors.New("Incorrect token audience"), cause: "token", says: "ordinary API token"},
+		"another audience":            {env: pod(), token: mint("other"), sts: errors.New("Incorrect token audience"), cause: "token", says: "only where the OIDC provider lists its audience"},
+		// A provider may list any audience.
+		"another audience, that is listed": {env: pod(), token: mint("other"), says: "for other"},
+		"the API's, and it is listed":      {env: pod(), token: mint("https://issuer.example.com/dev"), says: "STS gives the role"},
+		"expired":                          {env: pod(), token: good, at: clock.Add(2 * time.Hour), sts: errors.New("ExpiredTokenException"), cause: "token", says: "has expired"},
+		"refused":                          {env: pod(), token: good, sts: errors.New("AccessDenied: Not authorized"), cause: "sts", says: "STS says: AccessDenied"},
+		"no way to STS":                    {env: pod(), token: good, sts: fmt.Errorf("%w: dial tcp: i/o timeout", ErrNoAnswer), cause: "sts", says: "cannot be reached from here"},
+		"a profile":                        {env: pod("AWS_PROFILE", "x"), token: good, says: "AWS_PROFILE is x"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -19,6 +20,8 @@ type Inspection struct {
 	Expiry    time.Time      `json:"expiry,omitzero"`
 	Claims    map[string]any `json:"claims"`
 	Faults    []string       `json:"faults"`
+	// Warnings name what STS refuses it for unless IAM says otherwise.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // LooksLikeJWT reports whether raw has the outer form of a signed JWT: three
@@ -42,7 +45,31 @@ func Inspect(raw string, now time.Time) (Inspection, error) {
 		Claims: t.all, Faults: []string{},
 	}
 	in.findFaults(now)
+	if in.ForAPIServer() {
+		in.Warnings = append(in.Warnings, in.notForSTS())
+	}
 	return in, nil
+}
+
+// stsAudience is whom a token for AWS is for, in every partition.
+const stsAudience = "sts.amazonaws.com"
+
+// ForAPIServer reports whether the token is for the API server that made it, and not for
+// STS: the ordinary token of a service account. kube-apiserver puts its first
+// --api-audiences into it, which is the issuer if nobody sets it; EKS sets
+// https://kubernetes.default.svc.
+func (in Inspection) ForAPIServer() bool {
+	return !slices.Contains(in.Audience, stsAudience) && slices.ContainsFunc(in.Audience, func(audience string) bool {
+		return audience == in.Issuer || strings.HasPrefix(audience, "https://kubernetes.default")
+	})
+}
+
+func (in Inspection) notForSTS() string {
+	audience := "the API server (" + strings.Join(in.Audience, ", ") + ")"
+	if slices.Contains(in.Audience, in.Issuer) {
+		audience = "the issuer itself"
+	}
+	return "its audience is " + audience + " and not " + stsAudience + ": this is an ordinary API token, which STS refuses (Incorrect token audience) unless the OIDC provider in IAM lists that audience"
 }
 
 func (in *Inspection) findFaults(now time.Time) {

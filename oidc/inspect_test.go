@@ -90,3 +90,17 @@ func FuzzInspect(f *testing.F) {
 		}
 	})
 }
+
+// The ordinary token of a pod is for the API server. A provider may list its audience,
+// so this is no fault.
+func TestInspectTellsAnAPIToken(t *testing.T) {
+	for audience, want := range map[string]bool{
+		`"https://i"`: true, `["https://i","k3s"]`: true, `"https://kubernetes.default.svc"`: true, `["https://kubernetes.default.svc.cluster.local"]`: true,
+		`["https://i","sts.amazonaws.com"]`: false, `"sts.amazonaws.com"`: false, `"other"`: false,
+	} {
+		got, err := oidc.Inspect(jwt(`{"alg":"RS256"}`, `{"aud":`+audience+`,"iss":"https://i","sub":"s","exp":1767358800}`), noon)
+		if err != nil || got.ForAPIServer() != want || (len(got.Warnings) > 0) != want || len(got.Faults) > 0 {
+			t.Errorf("%s: %v %q %q, %v", audience, got.ForAPIServer(), got.Warnings, got.Faults, err)
+		}
+	}
+}

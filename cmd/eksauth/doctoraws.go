@@ -30,7 +30,7 @@ import (
 const doctorSession = "eksauth-doctor"
 
 // accountClient reads IAM and asks STS with the user's credentials. The SDK's IAM client
-// would slow every start of this program; IAM's three read-only calls are signed here, as
+// would slow every start of this program; IAM's read-only calls are signed here, as
 // that to EKS is.
 type accountClient struct {
 	p     *program
@@ -98,6 +98,24 @@ func (a *accountClient) Role(ctx context.Context, name string) (doctor.Role, err
 	}
 	policy, err := url.PathUnescape(answer.Role.AssumeRolePolicyDocument)
 	return doctor.Role{ARN: answer.Role.Arn, TrustPolicy: policy}, err
+}
+
+// Principal is a user or a role by its name.
+func (a *accountClient) Principal(ctx context.Context, p arn.Principal) (found, id string, err error) {
+	if p.Kind == arn.User {
+		var answer struct {
+			ARN string `xml:"GetUserResult>User>Arn"`
+			ID  string `xml:"GetUserResult>User>UserId"`
+		}
+		err := a.iam(ctx, url.Values{"Action": {"GetUser"}, "UserName": {p.Name}}, &answer)
+		return answer.ARN, answer.ID, err
+	}
+	var answer struct {
+		ARN string `xml:"GetRoleResult>Role>Arn"`
+		ID  string `xml:"GetRoleResult>Role>RoleId"`
+	}
+	err = a.iam(ctx, url.Values{"Action": {"GetRole"}, "RoleName": {p.Name}}, &answer)
+	return answer.ARN, answer.ID, err
 }
 
 // Bounds of what is read: roles of an account, which has 1,000 unless its quota was raised,

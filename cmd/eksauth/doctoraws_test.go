@@ -11,8 +11,10 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/doctor"
 	"github.com/eksauth/eksauth/internal/cli"
+	"github.com/eksauth/eksauth/internal/localtest"
 	"github.com/eksauth/eksauth/sigv4"
 )
 
@@ -82,5 +84,26 @@ func TestFixesArePrintable(t *testing.T) {
 	printFix(&b, []string{"kubectl get pods", "# \x1b[2J", "# \u202e"})
 	if want := "Fix:\n  kubectl get pods\n  \"# \\x1b[2J\"\n  \"# \\u202e\"\n"; b.String() != want {
 		t.Errorf("%q", b.String())
+	}
+}
+
+// IAM knows a user or a role by the name, whatever path the ARN has, and also the role of
+// a session.
+func TestPrincipalsOfIAM(t *testing.T) {
+	s := localtest.ServeDefault(t)
+	creds := localtest.CredentialsOf(t, s.Store, "arn:aws:iam::111122223333:user/administrator")
+	client := &accountClient{p: &program{IO: cli.IO{Getenv: func(string) string { return "" }}}, cfg: s.Config(creds), creds: creds}
+	for who, want := range map[string]string{
+		localtest.AdaARN: localtest.AdaARN, "arn:aws:iam::111122223333:user/x/ada.lovelace": localtest.AdaARN, localtest.RoleARN: localtest.RoleARN,
+		"arn:aws:sts::111122223333:assumed-role/awesome.role/x": localtest.RoleARN, "arn:aws:iam::111122223333:user/nobody": "", "arn:aws:iam::111122223333:role/nobody": "",
+	} {
+		p, err := arn.ParsePrincipal(who)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, id, err := client.Principal(t.Context(), p)
+		if found != want || (want == "") != errors.Is(err, doctor.ErrNotFound) || want != "" && !strings.HasPrefix(id, "A") {
+			t.Errorf("%s: %q %q, %v", who, found, id, err)
+		}
 	}
 }

@@ -21,6 +21,7 @@ type signInFlags struct {
 	cluster kubectl.Client
 	name    string // EKS's of the cluster
 	config  string // file of an authenticator
+	noAWS   bool   // IAM is not asked
 	verify  verifyFlags
 	output  output
 }
@@ -46,8 +47,17 @@ func (p *program) signIn(ctx context.Context, f *signInFlags) (*doctor.SignIn, e
 		}
 		s.Config = &config.Mappings
 	}
+	s.NoAWS = "--no-aws is given"
+	if f.name == "" && f.noAWS {
+		return s, nil
+	}
+	account, why := p.doctorAWS(ctx)
+	if !f.noAWS {
+		if s.NoAWS = why; account != nil {
+			s.IAM = account
+		}
+	}
 	if f.name != "" {
-		account, why := p.doctorAWS(ctx)
 		if s.EKS, s.ClusterName = noEKS(why), f.name; account != nil {
 			s.EKS = eksAccess{account, f.name}
 		}
@@ -70,7 +80,8 @@ func (p *program) newDoctorUser() *cobra.Command {
 		Short: "Whom an IAM user or role signs in as, and what they may do",
 		Long: `Say whom an IAM user or role signs in as at the cluster, by its aws-auth, its
 custom resources, its EKS access entries (--cluster-name) and its authenticator's file
-(--config), and what RBAC lets them do; or why they are not let in.
+(--config), and what RBAC lets them do; or why they are not let in. IAM is asked whether
+there is such a user or role, if the credentials are of its account.
 
 ` + doctorReads,
 		Example: `  eksauth doctor user arn:aws:iam::111122223333:role/admin
@@ -87,11 +98,12 @@ custom resources, its EKS access entries (--cluster-name) and its authenticator'
 		},
 	}
 	f.add(cmd)
+	cmd.Flags().BoolVar(&f.noAWS, "no-aws", false, "do not ask IAM whether there is such a user or role")
 	return cmd
 }
 
 func (p *program) newDoctorToken() *cobra.Command {
-	f := &signInFlags{}
+	f := &signInFlags{noAWS: true} // STS knows that whoever signs exists
 	cmd := &cobra.Command{
 		Use:   "token -i CLUSTER TOKEN|-",
 		Short: "Who made an EKS token, whom they sign in as, and what they may do",

@@ -136,7 +136,7 @@ func (p *program) inspectJWT(raw, format string) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	p.printFaults(in.Faults)
+	p.printFaults(in.Faults, in.Warnings...)
 	return nil
 }
 
@@ -153,15 +153,18 @@ func otherClaims(claims map[string]any) []string {
 	return names
 }
 
-func (p *program) printFaults(faults []string) {
+func (p *program) printFaults(faults []string, warnings ...string) {
 	style := cli.StyleFor(p.Out, p.Getenv)
 	fmt.Fprintln(p.Out)
-	if len(faults) == 0 {
+	if len(faults)+len(warnings) == 0 {
 		fmt.Fprintln(p.Out, "Nothing wrong can be seen without asking STS.")
 		return
 	}
 	for _, f := range faults {
 		fmt.Fprintf(p.Out, "%s %s\n", style.Bad("✗"), printable(f))
+	}
+	for _, w := range warnings {
+		fmt.Fprintf(p.Out, "%s %s\n", style.Strong("!"), printable(w))
 	}
 }
 

@@ -104,6 +104,7 @@ var webTokenRules = []rule{
 		means: "The token's aud is not among the client ids of the OIDC provider in IAM.",
 		cause: []Cause{
 			{"the provider's list lacks sts.amazonaws.com", "aws iam get-open-id-connect-provider --open-id-connect-provider-arn arn:aws:iam::{account}:oidc-provider/{issuerHost} --query ClientIDList", "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn arn:aws:iam::{account}:oidc-provider/{issuerHost} --client-id sts.amazonaws.com"},
+			{"the token is the ordinary API token of the service account (/var/run/secrets/kubernetes.io/serviceaccount/token): its audience is the API server's, mostly the issuer itself", "eksauth inspect - < TOKEN_FILE", "use the projected one, AWS_WEB_IDENTITY_TOKEN_FILE=/var/run/secrets/eks.amazonaws.com/serviceaccount/token; if it is not there: kubectl -n {namespace} annotate serviceaccount {serviceAccount} eks.amazonaws.com/role-arn={role}, and make the pod anew"},
 			{"the token is for another audience: the annotation eks.amazonaws.com/audience, or a volume written by hand", showSA, "remove the annotation, or name an audience of that list; " + recreate},
 			{"the region is in China and the audience was changed to go with it", showToken, "the audience stays sts.amazonaws.com, in every partition"},
 		},

@@ -163,3 +163,14 @@ system:serviceaccount:payments:api at arn:aws:iam::111122223333:oidc-provider/oi
 		t.Errorf("not recognised: %v", want)
 	}
 }
+
+// kube-apiserver's own tokens have an audience: what is said of them is that it is wrong.
+func TestTheOrdinaryTokenIsACauseOfAWrongAudience(t *testing.T) {
+	t.Parallel()
+	for _, c := range symptom.Recognise("Incorrect token audience")[0].Causes {
+		if strings.Contains(c.Why, "ordinary API token") && strings.Contains(c.Fix, "/var/run/secrets/eks.amazonaws.com/serviceaccount/token") {
+			return
+		}
+	}
+	t.Error("no such cause")
+}

@@ -97,7 +97,7 @@ func TestAccessEntries(t *testing.T) {
 	if len(d.causes) != 1 || d.causes[0] != "mapping" || !strings.Contains(d.text, "authentication mode is API, and there is no access entry for it") {
 		t.Fatalf("ada: %s", d.text)
 	}
-	doctor.must("bash", "-euc", strings.Join(d.fix, "\n"))
+	doctor.must("bash", "-euc", filledIn(d.fix))
 	eventually(t, soon, "ada is let in by the doctor's advice", func() bool { return as("ada.lovelace", "auth", "whoami").err == nil })
 	nobody := s.client(t).as("charles.babbage")
 	nobody.env["KUBECONFIG"] = doctor.env["KUBECONFIG"]
@@ -109,7 +109,11 @@ func TestAccessEntries(t *testing.T) {
 	if err := os.WriteFile(config, []byte("clusterID: dev\nserver:\n  mapUsers:\n  - {userARN: arn:aws:iam::"+account+":user/grace, username: grace}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if d := diagnose(t, doctor, "user", "--config", config, "arn:aws:iam::"+account+":user/grace"); len(d.causes) > 0 || !strings.Contains(d.text, "signs in as grace") {
+	grace := "arn:aws:iam::" + account + ":user/grace"
+	if d := diagnose(t, doctor, "user", "--config", config, grace); len(d.causes) != 1 || !strings.Contains(d.text, "there is no such user in account") {
+		t.Errorf("nobody has made grace: %s", d.text)
+	}
+	if d := diagnose(t, doctor, "user", "--no-aws", "--config", config, grace); len(d.causes) > 0 || !strings.Contains(d.text, "signs in as grace") {
 		t.Errorf("mapped by the file: %s", d.text)
 	}
 }
