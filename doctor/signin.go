@@ -75,7 +75,7 @@ func (s *SignIn) User(ctx context.Context, text string) Report {
 		r.bad("arn", err.Error(), "that is not the ARN of a principal that can sign in", "aws sts get-caller-identity --query Arn --output text")
 		return r
 	}
-	r.ok("arn", "it is the ARN of a "+p.Kind.String())
+	r.ok("arn", "the ARN is well-formed; its kind: "+p.Kind.String())
 	id := arn.Identity{Principal: p}
 	if p.Kind == arn.Role { // whoever signs in is a session of it
 		session, err := arn.ParsePrincipal("arn:" + p.Partition + ":sts::" + p.AccountID + ":assumed-role/" + p.Name + "/session")

@@ -152,18 +152,18 @@ func (d *Doctor) examineServing(ctx context.Context, r *Report, covering []webho
 	}
 	s := w.ClientConfig.Service
 	if s == nil {
-		d.rehearse(ctx, r, covering, about, "the webhook is registered for it")
+		d.rehearse(ctx, r, covering, about, "the webhook is registered for its pods")
 		return
 	}
 	ready, err := d.endpoints(ctx, s.Namespace, s.Name)
 	switch {
 	case err != nil && !errors.Is(err, ErrNotFound):
-		d.rehearse(ctx, r, covering, about, "the webhook is registered for it")
+		d.rehearse(ctx, r, covering, about, "the webhook is registered for its pods")
 	case ready == 0:
 		r.bad("webhook", "nothing answers for the webhook's service "+s.Namespace+"/"+s.Name, "the webhook is down: pods are refused, or admitted without their role",
 			command("kubectl", "get", "pods", "-n", s.Namespace))
 	default:
-		d.rehearse(ctx, r, covering, about, fmt.Sprintf("the webhook is registered for it, %d of its pods are ready", ready))
+		d.rehearse(ctx, r, covering, about, fmt.Sprintf("the webhook is registered for its pods, %d of its pods are ready", ready))
 	}
 }
 
