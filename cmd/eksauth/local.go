@@ -48,7 +48,8 @@ func (p *program) newLocal() *cobra.Command {
 		Short: "A local AWS that enforces: STS and EKS on loopback, with users, roles and clusters",
 		Long: `A local AWS on loopback, for laptops and CI: IAM users and roles, STS, and what
 of EKS is needed to sign in. It verifies signatures, expiry and trust policies.
-With --control-plane there is a real Kubernetes API server beside it.
+With --control-plane there is a real Kubernetes API server beside it, and eksauthd,
+which lets IAM users and roles sign in there and gives pods their roles.
 
 It writes DIR/env for a shell to source, prints "ready" on standard output when
 everything answers, and runs until Ctrl-C. With a COMMAND it runs that in the
@@ -76,7 +77,7 @@ same environment instead, and ends with its exit code.`,
 	cmd.Flags().StringVar(&f.listen, "listen", "", "`address` to listen on (default: a free port on 127.0.0.1, the same as last time if it is still free)")
 	cmd.Flags().StringVar(&f.world, "world", "", "world `FILE`: accounts, users, roles, clusters (default: what the data directory has, at first the example)")
 	cmd.Flags().BoolVar(&f.printWorld, "print-world", false, "print the example world, which is a template, and end")
-	cmd.Flags().BoolVar(&f.controlPlane, "control-plane", false, "start etcd, kube-apiserver and eksauthd authenticator too")
+	cmd.Flags().BoolVar(&f.controlPlane, "control-plane", false, "start etcd and kube-apiserver too, with eksauthd's authenticator and pod identity webhook")
 	cmd.Flags().DurationVar(&f.maxSession, "max-session", 0, "sessions end after this `duration`, however long was asked for: to see that a client refreshes")
 	cmd.Flags().BoolVar(&f.tour, "tour", false, "walk through what it does, live")
 	cmd.Flags().StringArrayVar(&f.quotas, "quota", nil, "`NAME=N`: another limit of IAM than AWS's, such as TrustPolicySize=4096; may be given again")
