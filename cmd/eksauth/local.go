@@ -413,18 +413,30 @@ func (l *local) close() {
 	l.closers = nil
 }
 
+// fromHere is a path as it is written in the working folder, if it is within it.
+func fromHere(path string) (string, bool) {
+	wd, err := os.Getwd()
+	if err != nil {
+		return "", false
+	}
+	rel, err := filepath.Rel(wd, path)
+	return rel, err == nil && !strings.HasPrefix(rel, "..")
+}
+
 func (l *local) sayWhatNext(f *localFlags) {
 	style := cli.StyleFor(l.Err, l.Getenv)
 	dir := l.dir
-	if wd, err := os.Getwd(); err == nil {
-		if rel, err := filepath.Rel(wd, dir); err == nil && !strings.HasPrefix(rel, "..") {
-			dir = rel
-		}
+	if short, ok := fromHere(dir); ok {
+		dir = short
 	}
 	fmt.Fprintf(l.Err, "\nThe local AWS answers at %s until Ctrl-C. In another shell:\n\n", style.Strong(l.env.Endpoint))
 	fmt.Fprintf(l.Err, "  . %s\n", shell.Path(filepath.Join(dir, awslocal.EnvFile)))
 	if l.cluster.Name != "" {
 		name := commandName()
+		// The other shell begins here as well, and may have another PATH.
+		if short, ok := fromHere(self()); ok {
+			name = shell.Path(short)
+		}
 		fmt.Fprintf(l.Err, "  %s token --cluster-name %s | %s verify --cluster-name %s --aws-auth %s -\n",
 			name, l.cluster.Name, name, l.cluster.Name, shell.Path(filepath.Join(dir, "aws-auth.yaml")))
 	}
