@@ -43,7 +43,8 @@ type Live struct {
 	// Now is the clock; time.Now if nil. Set it before the first update.
 	Now func() time.Time
 	// OnChange is told of every change of a source's entries, faults or
-	// presence, after the table has been replaced. It may ask for Table and
+	// presence, after the table has been replaced; of faults too that a source
+	// has since another changed, such as entries that are never used now. It may ask for Table and
 	// State, but must not update. Set it before the first update.
 	OnChange func(SourceState)
 
@@ -176,7 +177,7 @@ func (l *Live) order(sources []string, atOnce bool) error {
 	}
 	l.wanted = sources
 	if l.reorder(atOnce) {
-		l.publish()
+		l.publishAndTell(nil)
 	}
 	return nil
 }
@@ -252,11 +253,32 @@ func (l *Live) change(source string, apply func(*liveSource, time.Time) bool) er
 		l.publishTimes()
 		return nil
 	}
-	l.publish()
-	if changed && l.OnChange != nil {
-		l.OnChange(s.state)
+	if !changed {
+		s = nil
 	}
+	l.publishAndTell(s)
 	return nil
+}
+
+// publishAndTell tells of the source that changed, if one did, and of those whose
+// faults are others by that.
+func (l *Live) publishAndTell(changed *liveSource) {
+	before := map[*liveSource][]Fault{}
+	for _, s := range l.sources {
+		before[s] = s.state.Faults
+	}
+	l.publish()
+	if l.OnChange == nil {
+		return
+	}
+	if changed != nil {
+		l.OnChange(changed.state)
+	}
+	for _, s := range l.sources {
+		if s != changed && !slices.Equal(s.state.Faults, before[s]) {
+			l.OnChange(s.state)
+		}
+	}
 }
 
 func (s *liveSource) update(doc Document, now time.Time) {

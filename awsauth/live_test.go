@@ -2,6 +2,7 @@ package awsauth
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -207,6 +208,32 @@ func TestLiveTellsOfChangesOnly(t *testing.T) {
 	if faults := l.State()[1].Faults; len(faults) != 1 || faults[0].Source != "two" {
 		t.Errorf("the shadowed entry is not among its source's faults: %v", faults)
 	}
+}
+
+// A source has other faults when another one shadows its entries.
+func TestLiveTellsOfFaultsThatAnotherSourceMakes(t *testing.T) {
+	t.Parallel()
+	l := NewLive(Source{Name: "one"}, Source{Name: "two"})
+	l.Now = clock()
+	var told []string
+	l.OnChange = func(s SourceState) { told = append(told, fmt.Sprint(s.Name, " ", len(s.Faults))) }
+	said := func(want ...string) {
+		t.Helper()
+		if !slices.Equal(told, want) {
+			t.Errorf("told %q, want %q", told, want)
+		}
+		told = nil
+	}
+	update(t, l, "two", document("two", userEntry("ada", "shadowed")))
+	said("two 0")
+	update(t, l, "one", document("one", userEntry("ada", "ada")))
+	said("one 0", "two 1")
+	update(t, l, "one", document("one", userEntry("ada", "ada"), userEntry("bob", "bob")))
+	said("one 0")
+	if err := l.Order("two", "one"); err != nil {
+		t.Fatal(err)
+	}
+	said("two 0", "one 1")
 }
 
 func TestLiveGivesSourcesTheirReservedPrefixes(t *testing.T) {

@@ -108,7 +108,8 @@ func (l *linter) value(c *iam.Condition, name, v string) {
 	case !startsAsSubject && !hasWildcard(v):
 		l.add("subject-form", Error, c.Position, "write "+subjectPrefix+"NAMESPACE:NAME", "%s is not the subject of a service account", quote(v))
 	case !isSubject(fill(v)):
-		l.add("subject-form", Error, c.Position, "write "+subjectPrefix+"NAMESPACE:NAME", "%s does not name a namespace and a service account", quote(v))
+		l.add("subject-form", Error, c.Position, "write "+subjectPrefix+"NAMESPACE:NAME", "%s does not name a namespace and a service account%s", quote(v),
+			wrongCharacter(strings.Replace(strings.TrimPrefix(v, subjectPrefix), ":", "", 1)))
 	}
 }
 

@@ -55,9 +55,16 @@ func Write(w Wanted) ([]byte, error) {
 		return nil, err
 	}
 	if n := sizeOf(text); n > maxQuota {
-		return nil, fmt.Errorf("the policy would have %d characters, and IAM takes %d at most", n, maxQuota)
+		return nil, &TooLongError{n}
 	}
 	return text, nil
+}
+
+// TooLongError is a policy that IAM would not take.
+type TooLongError struct{ Characters int }
+
+func (e *TooLongError) Error() string {
+	return fmt.Sprintf("the policy would have %d characters, and IAM takes %d at most", e.Characters, maxQuota)
 }
 
 func oneOrAll(list []string) any {
@@ -96,12 +103,29 @@ func (w Wanted) check() error {
 		case hasWildcard(sa) && !w.AllowWildcards:
 			return fmt.Errorf("%s is not NAMESPACE/NAME: wildcards are not allowed", quote(sa))
 		case !ok || !isName(fill(namespace)) || !isName(fill(name)):
-			return fmt.Errorf("%s is not NAMESPACE/NAME", quote(sa))
+			return fmt.Errorf("%s is not NAMESPACE/NAME%s", quote(sa), wrongCharacter(strings.Replace(sa, "/", "", 1)))
 		case reach(subjectPrefix+namespace+":"+name) == "any-service-account":
 			return fmt.Errorf("%s is any service account of the cluster", quote(sa))
 		}
 	}
 	return nil
+}
+
+// wrongCharacter names the first character that no name has; "" if none is wrong.
+func wrongCharacter(names string) string {
+	for _, c := range fill(names) {
+		if isName(string(c)) {
+			continue
+		}
+		switch {
+		case c == ' ':
+			return ": there is a blank in it"
+		case c >= 'A' && c <= 'Z':
+			return fmt.Sprintf(": %q is a capital letter, and names have none", c)
+		}
+		return fmt.Sprintf(": %q stands in no name", c)
+	}
+	return ""
 }
 
 // isName: of the characters that Kubernetes takes in names (RFC 1123), which a

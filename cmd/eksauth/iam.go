@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -32,7 +33,7 @@ type iamLintFlags struct {
 func (p *program) newIAMLint() *cobra.Command {
 	f := &iamLintFlags{}
 	cmd := &cobra.Command{
-		Use:   "lint FILE|-",
+		Use:   "lint FILE|-...",
 		Short: "Say what is wrong with a trust policy for service accounts; for CI",
 		Long: `Say what is wrong with a trust policy for service accounts, with line and column:
 what keeps out whom it means (a wildcard under StringEquals, https:// or an ARN in a
@@ -41,11 +42,20 @@ for an error, with --strict for a warning too.
 
 --fix prints the policy without what can be mended mechanically, --diff the difference.
 The exit code is then 1 if errors are left. A statement whose mistake is all that keeps
-strangers out is not mended: only you know who was meant.`,
+strangers out is not mended: only you know who was meant.
+
+A policy may stand in the answer of aws iam get-role, and be URL-encoded, as IAM's API
+has it; lines and columns are those of what was read, and an encoded one has none.`,
 		Example: `  aws iam get-role --role-name web --query Role.AssumeRolePolicyDocument | eksauth iam lint -
+  eksauth iam lint policies/*.json
   eksauth iam lint --fix trust.json > mended.json`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return p.iamLint(args[0], f) },
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if f.fix && len(args) > 1 && !f.diff {
+				return cli.Usage("--fix prints one policy: give one file")
+			}
+			return p.iamLint(args, f)
+		},
 	}
 	cmd.Flags().BoolVar(&f.strict, "strict", false, "fail on warnings too")
 	cmd.Flags().BoolVar(&f.fix, "fix", false, "print the corrected policy")
@@ -54,14 +64,39 @@ strangers out is not mended: only you know who was meant.`,
 	return cmd
 }
 
-func (p *program) iamLint(path string, f *iamLintFlags) error {
-	doc, err := p.readInput(path)
-	if err != nil {
-		return err
+func (p *program) iamLint(paths []string, f *iamLintFlags) error {
+	var all []findings
+	failures := 0
+	var mended error
+	for _, path := range paths {
+		text, err := p.readInput(path)
+		if err != nil {
+			return err
+		}
+		doc := policyOf(text)
+		if f.fix || f.diff {
+			if err := p.iamMend(path, doc, f); err != nil && mended == nil {
+				mended = err // the others' differences are printed as well
+			}
+			continue
+		}
+		found := trustpolicy.Lint(doc.text)
+		failures += f.failures(found)
+		all = append(all, trustFindings(path, doc, found))
 	}
 	if f.fix || f.diff {
-		return p.iamMend(path, doc, f)
+		return mended
 	}
+	if err := p.writeAllFindings(all, f.output.value); err != nil {
+		return err
+	}
+	if failures > 0 {
+		return &cli.ExitError{Code: cli.ExitFailed}
+	}
+	return nil
+}
+
+func trustFindings(path string, doc policyText, list []trustpolicy.Finding) findings {
 	all := findings{what: "trust-policy", Source: path, Findings: []finding{}}
 	for _, rule := range trustpolicy.Rules() {
 		all.rules = append(all.rules, sarifRule{rule.ID, sarifText{rule.Description}})
@@ -71,20 +106,14 @@ func (p *program) iamLint(path string, f *iamLintFlags) error {
 	} else {
 		all.File = filepath.ToSlash(path)
 	}
-	found := trustpolicy.Lint(doc)
-	for _, found := range found {
+	for _, one := range list {
+		line, column := doc.place(one.Position)
 		all.Findings = append(all.Findings, finding{
-			listedFault: listedFault{Severity: string(found.Severity), Rule: awsauth.Rule(found.Rule), Message: found.Message, Hint: found.Hint},
-			FileLine:    found.Position.Line, FileColumn: found.Position.Column,
+			listedFault: listedFault{Severity: string(one.Severity), Rule: awsauth.Rule(one.Rule), Message: one.Message, Hint: one.Hint},
+			FileLine:    line, FileColumn: column,
 		})
 	}
-	if err := p.writeFindings(all, f.output.value); err != nil {
-		return err
-	}
-	if f.failures(found) > 0 {
-		return &cli.ExitError{Code: cli.ExitFailed}
-	}
-	return nil
+	return all
 }
 
 // failures are how many findings make the command fail.
@@ -99,7 +128,8 @@ func (f *iamLintFlags) failures(found []trustpolicy.Finding) int {
 }
 
 // iamMend prints the corrected policy, or what it changes.
-func (p *program) iamMend(path string, doc []byte, f *iamLintFlags) error {
+func (p *program) iamMend(path string, read policyText, f *iamLintFlags) error {
+	doc := read.text
 	if _, err := iam.Parse(doc, iam.TrustPolicy); err != nil {
 		return cli.Hint(fmt.Errorf("%s: %w", path, err), "what IAM would not take cannot be mended; nothing was printed")
 	}
@@ -158,9 +188,21 @@ func (p *program) writeTrustPolicy(f *trustPolicyFlags) error {
 		}
 		f.wanted.AccountID, f.wanted.Partition = role.AccountID, role.Partition
 	}
+	switch w := f.wanted; {
+	case w.AccountID == "":
+		return cli.Hint(cli.Usage("--account or --role-arn is missing: whose OIDC provider is trusted"), "such as --account 111122223333")
+	case len(w.Issuers) == 0:
+		return cli.Hint(cli.Usage("--issuer is missing: there is no issuer"), "such as --issuer https://oidc.example.com/dev")
+	case len(w.ServiceAccounts) == 0:
+		return cli.Hint(cli.Usage("--serviceaccount is missing: there is no service account"), "such as --serviceaccount apps/web")
+	}
 	text, err := trustpolicy.Write(f.wanted)
-	if err != nil {
-		return cli.Hint(cli.Usage("%w", err), "eksauth iam trust-policy --help; for more than fit into one policy, use more than one role")
+	var long *trustpolicy.TooLongError
+	switch {
+	case errors.As(err, &long):
+		return cli.Hint(cli.Usage("%w", err), "use more than one role")
+	case err != nil:
+		return cli.Hint(cli.Usage("%w", err), "eksauth iam trust-policy --help")
 	}
 	for _, found := range trustpolicy.Lint(text) {
 		fmt.Fprintf(p.Err, "eksauth: %s: %s\n  hint: %s\n", found.Severity, found.Message, found.Hint)

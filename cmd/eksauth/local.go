@@ -48,7 +48,8 @@ func (p *program) newLocal() *cobra.Command {
 		Short: "A local AWS that enforces: STS and EKS on loopback, with users, roles and clusters",
 		Long: `A local AWS on loopback, for laptops and CI: IAM users and roles, STS, and what
 of EKS is needed to sign in. It verifies signatures, expiry and trust policies.
-With --control-plane there is a real Kubernetes API server beside it.
+With --control-plane there is a real Kubernetes API server beside it, and eksauthd,
+which lets IAM users and roles sign in there and gives pods their roles.
 
 It writes DIR/env for a shell to source, prints "ready" on standard output when
 everything answers, and runs until Ctrl-C. With a COMMAND it runs that in the
@@ -76,7 +77,7 @@ same environment instead, and ends with its exit code.`,
 	cmd.Flags().StringVar(&f.listen, "listen", "", "`address` to listen on (default: a free port on 127.0.0.1, the same as last time if it is still free)")
 	cmd.Flags().StringVar(&f.world, "world", "", "world `FILE`: accounts, users, roles, clusters (default: what the data directory has, at first the example)")
 	cmd.Flags().BoolVar(&f.printWorld, "print-world", false, "print the example world, which is a template, and end")
-	cmd.Flags().BoolVar(&f.controlPlane, "control-plane", false, "start etcd, kube-apiserver and eksauthd authenticator too")
+	cmd.Flags().BoolVar(&f.controlPlane, "control-plane", false, "start etcd and kube-apiserver too, with eksauthd's authenticator and pod identity webhook")
 	cmd.Flags().DurationVar(&f.maxSession, "max-session", 0, "sessions end after this `duration`, however long was asked for: to see that a client refreshes")
 	cmd.Flags().BoolVar(&f.tour, "tour", false, "walk through what it does, live")
 	cmd.Flags().StringArrayVar(&f.quotas, "quota", nil, "`NAME=N`: another limit of IAM than AWS's, such as TrustPolicySize=4096; may be given again")
@@ -415,18 +416,30 @@ func (l *local) close() {
 	l.closers = nil
 }
 
+// fromHere is a path as it is written in the working folder, if it is within it.
+func fromHere(path string) (string, bool) {
+	wd, err := os.Getwd()
+	if err != nil {
+		return "", false
+	}
+	rel, err := filepath.Rel(wd, path)
+	return rel, err == nil && !strings.HasPrefix(rel, "..")
+}
+
 func (l *local) sayWhatNext(f *localFlags) {
 	style := cli.StyleFor(l.Err, l.Getenv)
 	dir := l.dir
-	if wd, err := os.Getwd(); err == nil {
-		if rel, err := filepath.Rel(wd, dir); err == nil && !strings.HasPrefix(rel, "..") {
-			dir = rel
-		}
+	if short, ok := fromHere(dir); ok {
+		dir = short
 	}
 	fmt.Fprintf(l.Err, "\nThe local AWS answers at %s until Ctrl-C. In another shell:\n\n", style.Strong(l.env.Endpoint))
 	fmt.Fprintf(l.Err, "  . %s\n", shell.Path(filepath.Join(dir, awslocal.EnvFile)))
 	if l.cluster.Name != "" {
 		name := commandName()
+		// The other shell begins here as well, and may have another PATH.
+		if short, ok := fromHere(self()); ok {
+			name = shell.Path(short)
+		}
 		fmt.Fprintf(l.Err, "  %s token --cluster-name %s | %s verify --cluster-name %s --aws-auth %s -\n",
 			name, l.cluster.Name, name, l.cluster.Name, shell.Path(filepath.Join(dir, "aws-auth.yaml")))
 	}

@@ -24,7 +24,7 @@ func (p *program) newLocalExport() *cobra.Command {
 generated, and what was made through its APIs since. eksauth local --world makes
 the same again. The file has the secret keys of all users in it.
 
-The local AWS must not be running.`,
+The local AWS must not be running: stop it first.`,
 		Example: `  eksauth local export --data-dir ./dev > world.yaml
   eksauth local export --data-dir ./dev -o world.yaml`,
 		Args: cobra.NoArgs,
@@ -45,6 +45,9 @@ func (p *program) exportWorld(given, file string) error {
 		return cli.Hint(fmt.Errorf("%s has no local AWS", dir), "give --data-dir, as of eksauth local")
 	}
 	store, err := awslocal.Open(dir, time.Now)
+	if errors.Is(err, awslocal.ErrLocked) {
+		return cli.Hint(err, "end that eksauth local first (Ctrl-C); its state stays, and is exported then")
+	}
 	if err != nil {
 		return openHint(err)
 	}

@@ -74,7 +74,8 @@ func (l *local) startPodWebhook(ctx context.Context, eksauthd string) error {
 	if err := pointAt(registration, fmt.Sprintf("https://127.0.0.1:%d/mutate", port), ca.PEM()); err != nil {
 		return err
 	}
-	return l.kube.plane.Apply(ctx, admissionAPI+"/mutatingwebhookconfigurations/"+objectName(registration), registration)
+	// The whole: the chart, installed here for a try, leaves a Service beside the URL.
+	return l.kube.plane.Recreate(ctx, admissionAPI+"/mutatingwebhookconfigurations", objectName(registration), registration)
 }
 
 // podWebhookObjects are the objects of the manifest, by their kinds.

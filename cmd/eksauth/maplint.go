@@ -103,6 +103,22 @@ func (p *program) writeFindings(all findings, format string) error {
 	return p.printFindings(all)
 }
 
+// writeAllFindings writes those of several sources: JSON as an array, unless it is one.
+func (p *program) writeAllFindings(all []findings, format string) error {
+	switch {
+	case format == "sarif":
+		return writeJSON(p.Out, newSARIF(all...))
+	case format == "json" && len(all) > 1:
+		return writeJSON(p.Out, all)
+	}
+	for _, one := range all {
+		if err := p.writeFindings(one, format); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // lost are the problems of the edit that leads to data, beside the faults of data.
 func (p *program) lost(ctx context.Context, source *mapSource, against string, data map[string]string) ([]finding, error) {
 	before := mapSource{file: against, cluster: source.cluster}

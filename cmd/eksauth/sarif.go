@@ -59,7 +59,9 @@ func mapRules() []sarifRule {
 	return append(rules, sarifRule{string(lossRule), sarifText{"An edit takes nothing away that somebody depends on."}})
 }
 
-func newSARIF(all findings) sarif {
+// newSARIF has the findings of one or more sources, by the same rules.
+func newSARIF(sources ...findings) sarif {
+	all := sources[0]
 	run := sarifRun{Results: []sarifResult{}}
 	run.Tool.Driver = sarifDriver{Name: "eksauth", Version: cli.Version()}
 	// With what it is about, a rule's name is its own among those of other tools.
@@ -67,17 +69,19 @@ func newSARIF(all findings) sarif {
 		rule.ID = all.what + "-" + rule.ID
 		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, rule)
 	}
-	for _, f := range all.Findings {
-		result := sarifResult{RuleID: all.what + "-" + string(f.Rule), Level: f.Severity, Message: sarifText{f.advice()}}
-		if all.File != "" {
-			var at sarifLocation
-			at.Physical.Artifact.URI = all.File
-			if f.FileLine > 0 {
-				at.Physical.Region = &sarifRegion{f.FileLine, f.FileColumn}
+	for _, all := range sources {
+		for _, f := range all.Findings {
+			result := sarifResult{RuleID: all.what + "-" + string(f.Rule), Level: f.Severity, Message: sarifText{f.advice()}}
+			if all.File != "" {
+				var at sarifLocation
+				at.Physical.Artifact.URI = all.File
+				if f.FileLine > 0 {
+					at.Physical.Region = &sarifRegion{f.FileLine, f.FileColumn}
+				}
+				result.Locations = []sarifLocation{at}
 			}
-			result.Locations = []sarifLocation{at}
+			run.Results = append(run.Results, result)
 		}
-		run.Results = append(run.Results, result)
 	}
 	return sarif{"https://json.schemastore.org/sarif-2.1.0.json", "2.1.0", []sarifRun{run}}
 }

@@ -139,7 +139,7 @@ func TestSignsInByTheConfigMap(t *testing.T) {
 	if status, r := d.review(t, mint(t, ada, "dev")); r.Status.User.Username != "from-the-cluster" {
 		t.Errorf("%d %+v: the source named first decides", status, r.Status)
 	}
-	if _, text := d.get(t, "/readyz"); text != "EKSConfigMap: ok (1 mappings)\nMountedFile: ok (1 mappings)\n" {
+	if _, text := d.get(t, "/readyz"); text != "EKSConfigMap: ok (1 mappings)\nMountedFile: read, with 1 warning that the log tells (1 mappings)\n" {
 		t.Errorf("/readyz %s", text)
 	}
 }

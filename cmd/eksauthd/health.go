@@ -23,8 +23,36 @@ func (a *authenticator) addHealth(mux *http.ServeMux) {
 	mux.Handle("GET /metrics", metricsHandler(a.metrics.registry))
 }
 
-// neverGood reports whether a source cannot be read, and could not be since the
-// program started.
+// wellBut is how a source is that can be read: faults of single entries keep nobody
+// else out, so that they do not make the program unready.
+func wellBut(faults []awsauth.Fault) string {
+	errors := 0
+	for _, f := range faults {
+		if f.Severity == awsauth.Error {
+			errors++
+		}
+	}
+	count := func(n int, what string) string {
+		if n == 1 {
+			return "1 " + what
+		}
+		return fmt.Sprintf("%d %ss", n, what)
+	}
+	var parts []string
+	if errors > 0 {
+		parts = append(parts, count(errors, "error"))
+	}
+	if warnings := len(faults) - errors; warnings > 0 {
+		parts = append(parts, count(warnings, "warning"))
+	}
+	if len(parts) == 0 {
+		return "ok"
+	}
+	return "read, with " + strings.Join(parts, " and ") + " that the log tells"
+}
+
+// neverGood reports whether a source, or one of its lists, cannot be read, and could
+// not be since the program started.
 func neverGood(s awsauth.SourceState) bool {
 	return !s.Suspended && !s.Missing && len(s.Broken) > 0 && s.LastGood.IsZero()
 }
@@ -51,7 +79,7 @@ func writeReady(w http.ResponseWriter, live *awsauth.Live) {
 		case len(s.Broken) > 0:
 			state = "cannot be read: " + strings.Join(s.Broken, ", ")
 		case s.Synced:
-			state = "ok"
+			state = wellBut(s.Faults)
 		}
 		if neverGood(s) {
 			state += "; there are no earlier mappings to use instead"

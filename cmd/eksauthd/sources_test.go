@@ -97,7 +97,7 @@ func TestTheSourcesChangeWhileItRuns(t *testing.T) {
 	d.becomes(t, "ada.lovelace")
 	write(t, mode, `{"backendMode": "EKSConfigMap MountedFile"}`)
 	d.becomes(t, "from-the-cluster")
-	if _, text := d.get(t, "/readyz"); !strings.HasPrefix(text, "EKSConfigMap: ok (1 mappings)\nMountedFile: ok (1 mappings)\n") || !strings.Contains(text, "DynamicFile: not in use") {
+	if _, text := d.get(t, "/readyz"); !strings.HasPrefix(text, "EKSConfigMap: ok (1 mappings)\nMountedFile: read, with 1 warning that the log tells (1 mappings)\n") || !strings.Contains(text, "DynamicFile: not in use") {
 		t.Errorf("/readyz %s", text)
 	}
 	write(t, mode, `{"backendMode": "MountedFile EKSConfigMap"}`)

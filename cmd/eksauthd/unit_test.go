@@ -225,7 +225,9 @@ func TestChangesOfTheMappingsAreLoggedOnce(t *testing.T) {
 		t.Errorf("the same again: %s", log)
 	}
 	check(s.says(t, good+"- userarn: arn:aws:iam::1:user/x\n  username: x\n"), "level=ERROR", "mapUsers line 3: ", "the entry is not used", "entries=1")
+	check(ready(), "200", "EKSConfigMap: read, with 1 error that the log tells (1 mappings)\n")
 	check(s.says(t, good+good), "level=WARN", "never used")
+	check(ready(), "200", "EKSConfigMap: read, with 1 warning that the log tells (2 mappings)\n")
 
 	s.log.Reset()
 	if err := s.Missing(awsauth.EKSConfigMap); err != nil {

@@ -248,6 +248,13 @@ func testCreateAndApply(t *testing.T, c *ControlPlane) {
 		{"create", func() error { return c.Create(t.Context(), collection, object(manifest{"a": "1"})) }, `{"a":"1"}`},
 		{"create again", func() error { return c.Create(t.Context(), collection, object(manifest{"a": "2"})) }, `{"a":"1"}`},
 		{"apply", func() error { return c.Apply(t.Context(), collection+"/settings", object(manifest{"b": "3"})) }, `{"a":"1","b":"3"}`},
+		{"recreate", func() error {
+			return c.Recreate(t.Context(), collection, "settings", object(manifest{"c": "4"}))
+		}, `{"c":"4"}`},
+		{"recreate what is not there", func() error {
+			kubectl(t, c, "", "delete", "configmap", "-n", "default", "settings")
+			return c.Recreate(t.Context(), collection, "settings", object(manifest{"a": "1", "b": "3"}))
+		}, `{"a":"1","b":"3"}`},
 	} {
 		if err := step.do(); err != nil {
 			t.Errorf("%s: %v", step.name, err)

@@ -35,6 +35,17 @@ func (c *ControlPlane) Replace(ctx context.Context, collection, name string, obj
 	return err
 }
 
+// Recreate deletes the object of the collection's path and name, if it is there, and
+// creates it: for those that cannot be replaced without their version.
+func (c *ControlPlane) Recreate(ctx context.Context, collection, name string, object any) error {
+	err := c.api.do(ctx, http.MethodDelete, collection+"/"+name, "", nil)
+	var status *statusError
+	if err != nil && !(errors.As(err, &status) && status.Reason == "NotFound") {
+		return err
+	}
+	return c.api.create(ctx, collection, object)
+}
+
 // Apply creates the object at path, or changes the fields of it that object has
 // (server-side apply, with force), as the administrator. The path ends with the
 // object's name.

@@ -125,7 +125,7 @@ func TestPartsAreSwitched(t *testing.T) {
 		{"webhook.replicas=3", []string{"DaemonSet", "eksauth-issuer", "eksauth-guard"}, []string{"pod-identity-webhook"}},
 		{"webhook.replicas=1,issuer.enabled=true,issuer.replicas=1", []string{"PodDisruptionBudget"}, []string{"Deployment eksauth/eksauth-issuer"}}, // or no node is ever drained
 		{"webhook.minAvailable=50%", nil, []string{"PodDisruptionBudget"}},
-		{"webhook.tls.secretName=mine", []string{"Secret ", "Role eksauth/"}, []string{"Deployment eksauth/pod-identity-webhook"}},
+		{"webhook.tls.secretName=mine,webhook.tls.annotations.ca=mine", []string{"Secret ", "Role eksauth/"}, []string{"Deployment eksauth/pod-identity-webhook"}},
 		{"authenticator.enabled=true,authenticator.daemonSet=false,webhook.enabled=false", []string{"DaemonSet", "ServiceAccount", "ConfigMap"}, []string{"Role kube-system/eksauthd-authenticator"}},
 		{"authenticator.enabled=true,authenticator.config.clusterID=dev,authenticator.config.server.backendMode={CRD},authenticator.installDefinition=false",
 			[]string{"CustomResourceDefinition", "Role kube-system/", "eksauth:access-policies"}, []string{"ClusterRole /eksauth:identity-mappings", "DaemonSet"}},

@@ -78,7 +78,7 @@ func TestRightsAreLeast(t *testing.T) {
 			t.Errorf("%s in %s (-want +got):\n%s", tc.account, tc.namespace, diff)
 		}
 	}
-	c.helm("upgrade", "eksauthd", chart, "--set", "webhook.tls.secretName=mine,authenticator.enabled=true,authenticator.config.clusterID=dev")
+	c.helm("upgrade", "eksauthd", chart, "--set", "webhook.tls.secretName=mine,webhook.tls.annotations.ca=mine,authenticator.enabled=true,authenticator.config.clusterID=dev")
 	for account, want := range map[string][]string{
 		"eksauth:pod-identity-webhook":       {"events [] [create]", "serviceaccounts [] [get list watch]"},
 		"kube-system:eksauthd-authenticator": {},
@@ -141,7 +141,7 @@ func TestRightsSuffice(t *testing.T) {
 		return strings.Contains(c.must("", "get", "events", "-n", "kube-system", "-o", "jsonpath={.items[*].reason}"), "MappingsFaulty")
 	})
 	// With a certificate of somebody else's it has fewer rights.
-	c.helm("upgrade", "eksauthd", chart, "--set", "webhook.guard=true,webhook.tls.secretName=mine")
+	c.helm("upgrade", "eksauthd", chart, "--set", "webhook.guard=true,webhook.tls.secretName=mine,webhook.tls.annotations.ca=mine")
 	ca, err := pki.NewCA("mine", time.Now())
 	if err != nil {
 		t.Fatal(err)
