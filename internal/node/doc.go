@@ -9,5 +9,5 @@
 // Stop removes them, and after a SIGKILL empty ones stay.
 //
 // What it is not: no container network is there, so that pods need hostNetwork;
-// and nothing is pulled: Import brings the images.
+// and nothing is pulled: the images are in its Config.
 package node

@@ -38,6 +38,13 @@ type Config struct {
 	Binaries Binaries
 	Pause    string // the program of package pause, built without cgo
 
+	// Programs are what pods may run, each built without cgo, by the name of the image
+	// that is made of it, such as "localhost/app:1". Archives are of images, as docker
+	// save writes them; the paths are absolute. Pods ask for them with the pull policy
+	// Never.
+	Programs map[string]string
+	Archives []string
+
 	Name string // of the Node object, which kubelet makes
 
 	// Kubeconfig is a file with which kubelet reaches the API server as the user
@@ -106,10 +113,29 @@ func (n *Node) Start(ctx context.Context) (err error) {
 	if err := n.startContainerd(ctx); err != nil {
 		return err
 	}
-	if err := n.Import(ctx, pauseImage, n.config.Pause); err != nil {
+	if err := n.importImages(ctx); err != nil {
 		return err
 	}
 	return n.startKubelet()
+}
+
+// importImages comes before kubelet: containerd mounts what it unpacks, and a kubelet
+// that meets such a mount while it looks for its own filesystem ends.
+func (n *Node) importImages(ctx context.Context) error {
+	if err := n.importProgram(ctx, pauseImage, n.config.Pause); err != nil {
+		return err
+	}
+	for name, program := range n.config.Programs {
+		if err := n.importProgram(ctx, name, program); err != nil {
+			return err
+		}
+	}
+	for _, archive := range n.config.Archives {
+		if _, err := n.ctr(ctx, nil, "images", "import", archive); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (n *Node) startContainerd(ctx context.Context) (err error) {
@@ -159,20 +185,12 @@ func (n *Node) path(inside string) string {
 	return "/proc/" + strconv.Itoa(n.containerd.PID()) + "/root" + inside
 }
 
-// Import makes an image of one program, built without cgo, for pods that ask for
-// name, such as "localhost/app:1", with the pull policy Never.
-func (n *Node) Import(ctx context.Context, name, program string) error {
+func (n *Node) importProgram(ctx context.Context, name, program string) error {
 	var image bytes.Buffer
 	if err := writeImage(&image, name, program); err != nil {
 		return err
 	}
 	_, err := n.ctr(ctx, &image, "images", "import", "-")
-	return err
-}
-
-// Load takes the images of an archive, as docker save writes it. The path is absolute.
-func (n *Node) Load(ctx context.Context, archive string) error {
-	_, err := n.ctr(ctx, nil, "images", "import", archive)
 	return err
 }
 

@@ -157,9 +157,14 @@ func (i *installed) startNode(programs node.Binaries) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	archives, err := filepath.Glob(dir + "/image-linux-*.tar")
+	if err != nil || len(archives) != 1 {
+		t.Fatalf("%v, %v", archives, err)
+	}
 	i.node = node.New(node.Config{
 		Dir: filepath.Join(dir, "node"), Binaries: programs, Pause: filepath.Join(dir, "pause"),
-		Name: nodeName, Kubeconfig: config, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Archives: archives,
+		Name:     nodeName, Kubeconfig: config, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	before := traces()
 	t.Cleanup(func() {
@@ -173,13 +178,6 @@ func (i *installed) startNode(programs node.Binaries) {
 		}
 	})
 	if err := i.node.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	archives, err := filepath.Glob(dir + "/image-linux-*.tar")
-	if err != nil || len(archives) != 1 {
-		t.Fatalf("%v, %v", archives, err)
-	}
-	if err := i.node.Load(t.Context(), archives[0]); err != nil {
 		t.Fatal(err)
 	}
 }

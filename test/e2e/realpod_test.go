@@ -135,7 +135,8 @@ func startNode(t *testing.T, s *system, programs node.Binaries) *node.Node {
 	}
 	n := node.New(node.Config{
 		Dir: filepath.Join(dir, "node"), Binaries: programs, Pause: filepath.Join(dir, "pause"),
-		Name: nodeName, Kubeconfig: nodeKubeconfig(t, s),
+		Programs: map[string]string{podImage: filepath.Join(dir, "pod")},
+		Name:     nodeName, Kubeconfig: nodeKubeconfig(t, s),
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	before := traces()
@@ -150,9 +151,6 @@ func startNode(t *testing.T, s *system, programs node.Binaries) *node.Node {
 		}
 	})
 	if err := n.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := n.Import(t.Context(), podImage, filepath.Join(dir, "pod")); err != nil {
 		t.Fatal(err)
 	}
 	return n
