@@ -14,6 +14,10 @@ import (
 // EnvFile is the name of the shell file in a data directory.
 const EnvFile = "env"
 
+// IssuerCAVariable names the file with the authority of the issuer's certificate, which
+// no system knows.
+const IssuerCAVariable = "EKSAUTH_ISSUER_CERTIFICATE_AUTHORITY"
+
 // Environment is what a client needs to use a local AWS.
 type Environment struct {
 	Endpoint    string // URL of the local AWS
@@ -21,8 +25,8 @@ type Environment struct {
 	Region      string
 	Kubeconfig  string // path; "" when there is no control plane
 
-	// IssuerCA is the path of the authority of the issuer's certificate, which only
-	// eksauth's own commands read; "" when there is none.
+	// IssuerCA is the path that goes into IssuerCAVariable, which only eksauth's own
+	// commands read; "" when there is none.
 	IssuerCA string
 
 	// CredentialsFile is the path of the file that WriteCredentials writes; ""
@@ -55,7 +59,7 @@ func (e Environment) variables() []variable {
 		list = append(list, variable{"KUBECONFIG", e.Kubeconfig})
 	}
 	if e.IssuerCA != "" {
-		list = append(list, variable{"EKSAUTH_ISSUER_CERTIFICATE_AUTHORITY", e.IssuerCA})
+		list = append(list, variable{IssuerCAVariable, e.IssuerCA})
 	}
 	return list
 }

@@ -34,6 +34,7 @@ func TestSourcedFileSetsTheEnvironment(t *testing.T) {
 	nasty := someEnvironment()
 	nasty.Kubeconfig = `/a b/it's "$HOME" \x` + "`date`\nkubeconfig"
 	nasty.CredentialsFile = "/a b/'credentials'"
+	nasty.IssuerCA = "/a b/ca.crt"
 	session := someEnvironment()
 	session.Credentials.SessionToken = "token/+="
 	for name, e := range map[string]Environment{"plain": someEnvironment(), "nasty": nasty, "session": session} {

@@ -1,11 +1,16 @@
 package main
 
 import (
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -15,6 +20,8 @@ import (
 	"github.com/eksauth/eksauth/doctor"
 	"github.com/eksauth/eksauth/internal/cli"
 	"github.com/eksauth/eksauth/internal/localtest"
+	"github.com/eksauth/eksauth/internal/pki"
+	"github.com/eksauth/eksauth/oidc"
 	"github.com/eksauth/eksauth/sigv4"
 )
 
@@ -104,6 +111,55 @@ func TestPrincipalsOfIAM(t *testing.T) {
 		found, id, err := client.Principal(t.Context(), p)
 		if found != want || (want == "") != errors.Is(err, doctor.ErrNotFound) || want != "" && !strings.HasPrefix(id, "A") {
 			t.Errorf("%s: %q %q, %v", who, found, id, err)
+		}
+	}
+}
+
+// An issuer may have a certificate of an authority that only a file knows, as that of the
+// local AWS has.
+func TestIssuerOfAnotherAuthority(t *testing.T) {
+	var issuer *oidc.Issuer
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { issuer.Handler().ServeHTTP(w, r) }))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // it tells of who does not trust it
+	server.StartTLS()
+	defer server.Close()
+	signing, err := pki.LoadOrCreateSigningKey(t.TempDir(), "key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(signing.PrivateFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := oidc.LoadKey(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := oidc.NewKeySet(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if issuer, err = oidc.NewIssuer(server.URL, keys); err != nil {
+		t.Fatal(err)
+	}
+	file := func(text []byte) string {
+		path := filepath.Join(t.TempDir(), "ca.crt")
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	authority := file(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+	if published, err := (doctorIssuer{authority}).PublishedKeys(t.Context(), server.URL); err != nil || len(published) != 1 {
+		t.Errorf("%q, %v", published, err)
+	}
+	var untrusted *doctor.UntrustedError
+	if _, err := (doctorIssuer{}).PublishedKeys(t.Context(), server.URL); !errors.As(err, &untrusted) {
+		t.Errorf("without the file: %v", err)
+	}
+	for name, path := range map[string]string{"no such file": authority + "x", "has no certificate in it": file([]byte("none"))} {
+		if _, err := (doctorIssuer{path}).PublishedKeys(t.Context(), server.URL); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -10,14 +10,11 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 	"github.com/spf13/cobra"
 
+	"github.com/eksauth/eksauth/awslocal"
 	"github.com/eksauth/eksauth/doctor"
 	"github.com/eksauth/eksauth/internal/cli"
 	"github.com/eksauth/eksauth/internal/kubectl"
 )
-
-// issuerAuthority is the environment's word on whom to trust about an issuer: that of
-// the local AWS is of no authority that the system knows.
-const issuerAuthority = "EKSAUTH_ISSUER_CERTIFICATE_AUTHORITY"
 
 // doctorTimeout bounds one examination.
 const doctorTimeout = time.Minute
@@ -34,7 +31,7 @@ func (f *doctorFlags) add(cmd *cobra.Command, formats ...string) {
 	cmd.Flags().StringVar(&f.cluster.Kubeconfig, "kubeconfig", "", "kubeconfig `file` for kubectl")
 	cmd.Flags().StringVar(&f.cluster.Context, "context", "", "`context` of the kubeconfig")
 	cmd.Flags().StringVar(&f.prefix, "annotation-prefix", doctor.DefaultPrefix, "`prefix` of the webhook's annotations")
-	cmd.Flags().StringVar(&f.authority, "issuer-certificate-authority", "", "`file` with the authority of the issuer's certificate (default: $"+issuerAuthority+", or the system's)")
+	cmd.Flags().StringVar(&f.authority, "issuer-certificate-authority", "", "`file` with the authority of the issuer's certificate (default: $"+awslocal.IssuerCAVariable+", or the system's)")
 	cmd.Flags().BoolVar(&f.noAWS, "no-aws", false, "look at the cluster only")
 	addOutput(cmd, &f.output, append([]string{"text", "json"}, formats...)...)
 }
@@ -96,7 +93,7 @@ func (p *program) examine(ctx context.Context, f *doctorFlags, subject string, e
 // newDoctorOf is a doctor for the cluster and the account that the flags lead to.
 func (p *program) newDoctorOf(ctx context.Context, f *doctorFlags) *doctor.Doctor {
 	d := &doctor.Doctor{
-		Cluster: doctorCluster{f.cluster}, Issuer: doctorIssuer{firstOf(f.authority, p.Getenv(issuerAuthority))}, Now: time.Now, AnnotationPrefix: f.prefix,
+		Cluster: doctorCluster{f.cluster}, Issuer: doctorIssuer{firstOf(f.authority, p.Getenv(awslocal.IssuerCAVariable))}, Now: time.Now, AnnotationPrefix: f.prefix,
 		NoAWS: "--no-aws is given",
 	}
 	if !f.noAWS {
