@@ -52,7 +52,7 @@ sbom: $(PROGRAMS) ## write what is in it as CycloneDX into bin/sbom
 	done; rm -f $(BIN)/sbom/log
 
 .PHONY: controlplane
-controlplane: $(K8S)/.built ## build kube-apiserver, kubectl, etcd and kubelet into bin/k8s (once; 4 to 10 minutes on two cores)
+controlplane: $(K8S)/.built ## build kube-apiserver, kubectl, etcd and kubelet into bin/k8s (once; most of the 10 to 15 minutes that `make test` builds for)
 
 $(K8S)/.built: hack/controlplane/go.mod hack/controlplane/go.sum
 	@echo "building kube-apiserver, kubectl, etcd and kubelet: once, some minutes"

@@ -50,8 +50,8 @@ type Config struct {
 	Observer Observer         // nil: nobody
 	Now      func() time.Time // nil means time.Now
 
-	// MaxTokens bounds the verified tokens that are remembered (default
-	// 10,000, about 500 bytes each), and likewise the refused ones.
+	// MaxTokens bounds the tokens of people who are mapped that are remembered
+	// (default 10,000), likewise those of people who are not, and the refused ones.
 	MaxTokens int
 	// MaxCalls bounds the questions at any one time to those hosts of STS that
 	// have answered before (default 64).
