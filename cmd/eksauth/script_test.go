@@ -5,10 +5,12 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/eksauth/eksauth/internal/leaktest"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(leakless{m}, map[string]func(){"eksauth": main})
+	testscript.Main(leaktest.M{M: m}, map[string]func(){"eksauth": main})
 }
 
 func TestScripts(t *testing.T) {

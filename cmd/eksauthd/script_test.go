@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/eksauth/eksauth/internal/leaktest"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(leakless{m}, map[string]func(){"eksauthd": main})
+	testscript.Main(leaktest.M{M: m}, map[string]func(){"eksauthd": main})
 }
 
 func TestScripts(t *testing.T) {

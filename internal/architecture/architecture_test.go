@@ -138,7 +138,7 @@ func TestImportsFollowTheTable(t *testing.T) {
 
 // isTestOnly: packages without code that is built into a program.
 func isTestOnly(name string) bool {
-	return name == "internal/architecture" || name == "internal/require" || name == "internal/logtest"
+	return name == "internal/architecture" || name == "internal/require" || name == "internal/logtest" || name == "internal/leaktest"
 }
 
 // The test above must be able to fail.
