@@ -56,14 +56,11 @@ func allowing(actions ...string) string {
 	return `{"Effect":"Allow","Action":["` + strings.Join(actions, `","`) + `"],"Resource":"*"}`
 }
 
-// awsManaged finds the document of one of AWS's own managed policies.
-func awsManaged(policyARN string) (PolicyDocument, bool) {
-	prefix, rest, ok := strings.Cut(policyARN, ":iam::aws:policy/")
-	if !ok || !strings.HasPrefix(prefix, "arn:") {
-		return "", false
-	}
+// awsManaged finds the document of one of AWS's own managed policies, as the
+// accounts of a partition have it.
+func awsManaged(partition, policyARN string) (PolicyDocument, bool) {
 	for _, p := range AWSPolicies() {
-		if p.Path+p.Name == "/"+rest {
+		if p.ARN(partition) == policyARN {
 			return p.Document(), true
 		}
 	}

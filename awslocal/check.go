@@ -62,7 +62,7 @@ func (c *checker) account(a *Account, d *census, path string) {
 	}
 	c.once(c.accounts, a.ID, path+".id", "the account "+a.ID)
 	if a.Alias != "" {
-		if len(a.Alias) < 3 || len(a.Alias) > 63 || !aliasShape(a.Alias) || arn.IsAccountID(a.Alias) {
+		if !IsAccountAlias(a.Alias) {
 			c.fail(path+".alias", "3 to 63 lower-case letters, digits and single hyphens", "%s is not an account alias", quote(a.Alias))
 		}
 		c.once(c.aliases, a.Alias, path+".alias", "the alias "+a.Alias)
@@ -152,6 +152,15 @@ func IsServiceAccount(namespace, name string) bool {
 
 // IsClusterName says whether EKS allows the name of a cluster.
 func IsClusterName(s string) bool { return clusterNameShape(s) }
+
+// IsAccountAlias says whether s can be an account's alias, which is looked up
+// where account ids are.
+func IsAccountAlias(s string) bool {
+	return len(s) >= 3 && len(s) <= 63 && aliasShape(s) && !arn.IsAccountID(s)
+}
+
+// IsKubernetesVersion says whether s is a version as EKS has them, such as 1.37.
+func IsKubernetesVersion(s string) bool { return versionShape(s) }
 
 // uniqueID checks an id that is given rather than generated.
 //

@@ -68,7 +68,7 @@ func (c *checker) attached(a *Account, managed []string, inline []InlinePolicy, 
 		if !policyNameShape(p.Name) {
 			c.fail(at+".name", "1 to 128 letters, digits and any of _+=,.@-", "%s is not the name of a policy", quote(p.Name))
 		}
-		c.once(seen, strings.ToLower(p.Name), at+".name", "a policy called "+p.Name)
+		c.once(seen, p.Name, at+".name", "a policy called "+p.Name)
 		c.document(p.Document, at+".document", "document")
 	}
 	seen = map[string]string{}
@@ -84,7 +84,7 @@ func (c *checker) attached(a *Account, managed []string, inline []InlinePolicy, 
 
 // managed checks that there is a managed policy of that ARN.
 func (c *checker) managed(a *Account, policyARN, path string) {
-	if _, ok := awsManaged(policyARN); ok && strings.HasPrefix(policyARN, "arn:"+a.partition()+":") {
+	if _, ok := awsManaged(a.partition(), policyARN); ok {
 		return
 	}
 	var arns []string

@@ -170,10 +170,7 @@ func (i *IAM) TrustDocument(r RoleRecord) (PolicyDocument, error) {
 // ManagedDocument finds the document in force of a managed policy by its ARN: of
 // this account's, or of AWS's own.
 func (i *IAM) ManagedDocument(policyARN string) (document PolicyDocument, found bool, err error) {
-	if account, _, ok := splitPolicyARN(policyARN); ok && account != i.Account.ID && account != "aws" {
-		return "", false, nil
-	}
-	return managedDocument(i.tx, policyARN)
+	return managedDocument(i.tx, i.Account, policyARN)
 }
 
 // ClusterIssuers are the issuers of the account's clusters that are providers of

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -125,8 +126,9 @@ func TestWorldIsTheSameAfterYAML(t *testing.T) {
 	t.Parallel()
 	for name, doc := range map[string]string{
 		"full": full, "default": string(DefaultWorldYAML()),
-		"literal JSON": withPolicy("|\n          {\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\n          \t\"Principal\":\"*\",\"Action\":\"sts:*\"}}"),
-		"compact JSON": withPolicy(`'{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["111122223333"]},"Action":"sts:*","Condition":{"Bool":{"aws:SecureTransport":"true"},"NumericLessThan":{"aws:EpochTime":"1"}}}]}'`),
+		"literal JSON":        withPolicy("|\n          {\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\n          \t\"Principal\":\"*\",\"Action\":\"sts:*\"}}"),
+		"compact JSON":        withPolicy(`'{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["111122223333"]},"Action":"sts:*","Condition":{"Bool":{"aws:SecureTransport":"true"},"NumericLessThan":{"aws:EpochTime":"1"}}}]}'`),
+		"line breaks of YAML": withPolicy(strconv.Quote(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"sts:*","Condition":{"StringEquals":{"aws:x":["a` + "\u0085b\",\"a\u2028b\",\"\u2029\",\"\ufeffa\",\"\u00a0" + `"]}}}}`)),
 		// YAML cannot say an escaped surrogate pair.
 		"only JSON": withPolicy(`'{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sts:*","Condition":{"StringEquals":{"aws:x":"\ud83d\ude00"}}}]}'`),
 	} {

@@ -24,11 +24,11 @@ func (s *Store) Policies(_ context.Context, principal arn.Principal) (policies s
 
 // ManagedPolicy finds a managed policy of an account's own or of AWS's.
 func (s *Store) ManagedPolicy(_ context.Context, account, policyARN string) (policy *iam.Policy, err error) {
-	if owner, _, ok := splitPolicyARN(policyARN); !ok || owner != account && owner != awsAccount {
-		return nil, fmt.Errorf("managed policy %s: %w", policyARN, sts.ErrNotFound)
-	}
 	err = s.db.View(func(tx *bbolt.Tx) error {
-		policy, err = parseManaged(tx, policyARN)
+		owner, err := accountOf(tx, account)
+		if err == nil {
+			policy, err = parseManaged(tx, owner, policyARN)
+		}
 		return err
 	})
 	return policy, err
@@ -55,8 +55,12 @@ func findPolicies(tx *bbolt.Tx, principal arn.Principal) (sts.Policies, error) {
 	if err != nil {
 		return sts.Policies{}, err
 	}
+	account, err := accountOf(tx, principal.AccountID)
+	if err != nil {
+		return sts.Policies{}, err
+	}
 	var policies sts.Policies
-	if policies.Identity, err = own.parse(tx, principal.Name); err != nil {
+	if policies.Identity, err = own.parse(tx, account, principal.Name); err != nil {
 		return sts.Policies{}, err
 	}
 	for _, name := range groups {
@@ -64,20 +68,20 @@ func findPolicies(tx *bbolt.Tx, principal arn.Principal) (sts.Policies, error) {
 		if err != nil || !found {
 			return sts.Policies{}, fmt.Errorf("group %s of %s: found %v: %w", name, principal, found, err)
 		}
-		more, err := group.parse(tx, "group "+group.Name)
+		more, err := group.parse(tx, account, "group "+group.Name)
 		if err != nil {
 			return sts.Policies{}, err
 		}
 		policies.Identity = append(policies.Identity, more...)
 	}
 	if own.Boundary != "" {
-		policies.Boundary, err = parseManaged(tx, own.Boundary)
+		policies.Boundary, err = parseManaged(tx, account, own.Boundary)
 	}
 	return policies, err
 }
 
 // parse reads policies, each under a name that says whose it is.
-func (a Attachments) parse(tx *bbolt.Tx, owner string) ([]*iam.Policy, error) {
+func (a Attachments) parse(tx *bbolt.Tx, account AccountRecord, owner string) ([]*iam.Policy, error) {
 	var list []*iam.Policy
 	for _, p := range a.Inline {
 		policy, err := parseNamed(p.Document, p.Name+" of "+owner)
@@ -87,7 +91,7 @@ func (a Attachments) parse(tx *bbolt.Tx, owner string) ([]*iam.Policy, error) {
 		list = append(list, policy)
 	}
 	for _, managed := range a.Managed {
-		policy, err := parseManaged(tx, managed)
+		policy, err := parseManaged(tx, account, managed)
 		if err != nil {
 			return nil, err
 		}
@@ -96,8 +100,8 @@ func (a Attachments) parse(tx *bbolt.Tx, owner string) ([]*iam.Policy, error) {
 	return list, nil
 }
 
-func parseManaged(tx *bbolt.Tx, policyARN string) (*iam.Policy, error) {
-	document, found, err := managedDocument(tx, policyARN)
+func parseManaged(tx *bbolt.Tx, account AccountRecord, policyARN string) (*iam.Policy, error) {
+	document, found, err := managedDocument(tx, account, policyARN)
 	if err == nil && !found {
 		err = fmt.Errorf("managed policy %s: %w", policyARN, sts.ErrNotFound)
 	}
@@ -107,28 +111,17 @@ func parseManaged(tx *bbolt.Tx, policyARN string) (*iam.Policy, error) {
 	return parseNamed(document, policyARN)
 }
 
-// managedDocument finds the version in force of a managed policy of an account's
-// or of AWS's own.
-func managedDocument(tx *bbolt.Tx, policyARN string) (PolicyDocument, bool, error) {
-	if document, ok := awsManaged(policyARN); ok {
+// managedDocument finds the version in force of a managed policy by its whole ARN,
+// for an account may use its own policies and AWS's in its own partition.
+func managedDocument(tx *bbolt.Tx, account AccountRecord, policyARN string) (PolicyDocument, bool, error) {
+	if document, ok := awsManaged(account.Partition, policyARN); ok {
 		return document, true, nil
 	}
-	account, name, ok := splitPolicyARN(policyARN)
-	if !ok {
-		return "", false, nil
+	record, found, err := policyTable.get(tx, nameKey(account.ID, policyARN[strings.LastIndexByte(policyARN, '/')+1:]))
+	if err != nil || !found || record.ARN(account.Partition) != policyARN {
+		return "", false, err
 	}
-	record, found, err := policyTable.get(tx, nameKey(account, name))
-	return record.Document(), found, err
-}
-
-// splitPolicyARN takes arn:PARTITION:iam::ACCOUNT:policy/PATH/NAME apart.
-func splitPolicyARN(s string) (account, name string, ok bool) {
-	a, err := arn.Parse(s)
-	if err != nil || a.Service != "iam" {
-		return "", "", false
-	}
-	path, ok := strings.CutPrefix(a.Resource, "policy/")
-	return a.AccountID, path[strings.LastIndexByte(path, '/')+1:], ok
+	return record.Document(), true, nil
 }
 
 func parseNamed(document PolicyDocument, name string) (*iam.Policy, error) {

@@ -115,12 +115,16 @@ func ReadPolicy(text []byte) (PolicyDocument, error) {
 // JSON can say.
 func (p PolicyDocument) MarshalYAML() (any, error) {
 	var doc yaml.Node
-	if err := yaml.Unmarshal([]byte(p), &doc); err != nil || doc.Kind != yaml.DocumentNode || doc.Content[0].Kind != yaml.MappingNode {
+	if err := yaml.Unmarshal([]byte(yamlLineBreaks.Replace(string(p))), &doc); err != nil || doc.Kind != yaml.DocumentNode || doc.Content[0].Kind != yaml.MappingNode {
 		return string(p), nil
 	}
 	blockStyle(doc.Content[0])
 	return doc.Content[0], nil
 }
+
+// yamlLineBreaks escapes what may stand in a string of JSON, where YAML makes a
+// space of it.
+var yamlLineBreaks = strings.NewReplacer("\u0085", `\u0085`, "\u2028", `\u2028`, "\u2029", `\u2029`)
 
 // blockStyle takes JSON's brackets and quotes away; the encoder puts back the
 // quotes that are needed.

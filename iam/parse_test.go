@@ -139,6 +139,8 @@ func TestParseRefuses(t *testing.T) {
 		{principal(`{"AWS": []}`), `Statement[1].Principal.AWS`, "at least one value"},
 		{principal(`{"AWS": ["*", "arn:aws:iam::111122223333:user/*"]}`), `Statement[1].Principal.AWS[1]`, `invalid principal in policy: "arn:aws:iam::111122223333:user/*"; a wildcard`},
 		{principal(`{"AWS": "arn:aws:sts::111122223333:assumed-role/r/*"}`), `Statement[1].Principal.AWS`, "a wildcard"},
+		{principal(`{"Federated": "arn:aws:iam::111122223333:oidc-provider/a\u0085b"}`), `Statement[1].Principal.Federated`, "white space or control characters"},
+		{principal(`{"Federated": "arn:aws:iam::111122223333:oidc-provider/a\u2003b"}`), `Statement[1].Principal.Federated`, "white space or control characters"},
 		{principal(`{"AWS": "11112222333"}`), `Statement[1].Principal.AWS`, "invalid principal"},
 		{principal(`{"AWS": "arn:aws:iam::111122223333:group/g"}`), `Statement[1].Principal.AWS`, "is not a user, a role"},
 		{principal(`{"AWS": ""}`), `Statement[1].Principal.AWS`, "it is empty"},

@@ -2,6 +2,7 @@ package iam
 
 import (
 	"strings"
+	"unicode"
 
 	"github.com/eksauth/eksauth/arn"
 )
@@ -135,7 +136,7 @@ func newPrincipal(kind, value string) (p Principal, message string) {
 		return p, ""
 	case strings.ContainsAny(value, "*?"):
 		return p, advice
-	case value == "" || strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r == 0x7f }):
+	case value == "" || strings.ContainsFunc(value, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
 		return p, "; it is empty, or has white space or control characters"
 	case kind == "Federated" && strings.HasPrefix(value, "arn:"):
 		if _, err := arn.Parse(value); err != nil {

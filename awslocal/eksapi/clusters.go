@@ -51,8 +51,11 @@ func (h *Handler) createCluster(ctx context.Context, q *request) (any, error) {
 	if !awslocal.IsClusterName(in.Name) {
 		return nil, errInvalidParameter("The cluster name must be 1 to 100 letters, digits, - and _, a letter or digit first.")
 	}
-	if role, err := arn.ParsePrincipal(in.RoleARN); err != nil || role.Kind != arn.Role {
-		return nil, errInvalidParameter("Role ARN " + awsquery.Clip(in.RoleARN) + " is not valid")
+	if in.Version != "" && !awslocal.IsKubernetesVersion(in.Version) {
+		return nil, errInvalidParameter("unsupported Kubernetes version " + awsquery.Clip(in.Version))
+	}
+	if err := q.checkRole(in.RoleARN); err != nil {
+		return nil, err
 	}
 	mode := cmp.Or(in.AccessConfig.AuthenticationMode, awslocal.ConfigMapMode)
 	if !mode.ChangeMode(mode) {

@@ -98,8 +98,11 @@ func TestClusters(t *testing.T) {
 	_, err = client(t, s, localtest.AdaARN).CreateCluster(ctx, in)
 	localtest.IsAPIError(t, err, 403, "AccessDeniedException", "iam:PassRole on resource: "+localtest.RoleARN)
 	for name, bad := range map[string]*eks.CreateClusterInput{
-		"name": {Name: aws.String("-x"), RoleArn: in.RoleArn, ResourcesVpcConfig: in.ResourcesVpcConfig},
-		"role": {Name: aws.String("x"), RoleArn: aws.String("nobody"), ResourcesVpcConfig: in.ResourcesVpcConfig},
+		"name":                      {Name: aws.String("-x"), RoleArn: in.RoleArn, ResourcesVpcConfig: in.ResourcesVpcConfig},
+		"role":                      {Name: aws.String("x"), RoleArn: aws.String("nobody"), ResourcesVpcConfig: in.ResourcesVpcConfig},
+		"role of another account":   {Name: aws.String("x"), RoleArn: aws.String("arn:aws:iam::444455556666:role/r"), ResourcesVpcConfig: in.ResourcesVpcConfig},
+		"role of another partition": {Name: aws.String("x"), RoleArn: aws.String("arn:aws-cn:iam::111122223333:role/awesome.role"), ResourcesVpcConfig: in.ResourcesVpcConfig},
+		"version":                   {Name: aws.String("x"), RoleArn: in.RoleArn, ResourcesVpcConfig: in.ResourcesVpcConfig, Version: aws.String("v1.37")},
 		"bootstrap": {Name: aws.String("x"), RoleArn: in.RoleArn, ResourcesVpcConfig: in.ResourcesVpcConfig, AccessConfig: &types.CreateAccessConfigRequest{
 			AuthenticationMode: types.AuthenticationModeConfigMap, BootstrapClusterCreatorAdminPermissions: aws.Bool(false),
 		}},

@@ -84,8 +84,9 @@ func (h *Handler) createAssociation(ctx context.Context, q *request) (answer any
 
 // checkRole refuses what is no role of the cluster's account.
 func (q *request) checkRole(roleARN string) error {
+	who := q.caller.Identity
 	p, err := arn.ParsePrincipal(roleARN)
-	if err != nil || p.Kind != arn.Role || p.AccountID != q.caller.Identity.AccountID {
+	if err != nil || p.Kind != arn.Role || p.AccountID != who.AccountID || p.Partition != who.Partition {
 		return errInvalidParameter("Role ARN " + awsquery.Clip(roleARN) + " is not valid, or not of the cluster's account")
 	}
 	return nil

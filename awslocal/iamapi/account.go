@@ -1,8 +1,6 @@
 package iamapi
 
 import (
-	"strings"
-
 	"github.com/eksauth/eksauth/awslocal"
 	"github.com/eksauth/eksauth/awsquery"
 )
@@ -29,8 +27,8 @@ func (c *call) listAccountAliases() (result []element, err error) {
 func (c *call) createAccountAlias() ([]element, error) {
 	alias := c.required("AccountAlias", aliasShape())
 	return nil, c.setAlias(func(i *awslocal.IAM) error {
-		if strings.HasPrefix(alias, "-") || strings.HasSuffix(alias, "-") || strings.Contains(alias, "--") {
-			return errInvalidInput("The account alias %s is not one: letters and digits with single hyphens between them", alias)
+		if !awslocal.IsAccountAlias(alias) {
+			return errInvalidInput("The account alias %s is not one: letters and digits with single hyphens between them, and no account id", alias)
 		}
 		ok, err := i.SetAlias(alias)
 		if err == nil && !ok {

@@ -11,7 +11,9 @@ import (
 
 func (c *call) createProvider() (result []element, err error) {
 	p := awslocal.ProviderRecord{Account: c.account(), URL: c.required("Url", urlShape())}
-	p.ClientIDs = c.list("ClientIDList", clientIDShape())
+	for _, id := range c.list("ClientIDList", clientIDShape()) {
+		addClientID(&p, id)
+	}
 	p.Thumbprints = c.list("ThumbprintList", thumbprintShape())
 	tags := c.tags()
 	if err := c.ready(); err != nil {
@@ -193,11 +195,16 @@ func (c *call) deleteProvider() ([]element, error) {
 func (c *call) addClientID() ([]element, error) {
 	id := c.required("ClientID", clientIDShape())
 	return nil, c.changeProvider(func(p *awslocal.ProviderRecord) error {
-		if !slices.Contains(p.ClientIDs, id) {
-			p.ClientIDs = append(p.ClientIDs, id)
-		}
+		addClientID(p, id)
 		return nil
 	})
+}
+
+// addClientID adds what is not there already.
+func addClientID(p *awslocal.ProviderRecord, id string) {
+	if !slices.Contains(p.ClientIDs, id) {
+		p.ClientIDs = append(p.ClientIDs, id)
+	}
 }
 
 func (c *call) removeClientID() ([]element, error) {

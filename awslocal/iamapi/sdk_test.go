@@ -303,13 +303,17 @@ func TestProviders(t *testing.T) {
 		return arns
 	}
 	made, err := client.CreateOpenIDConnectProvider(ctx, &iam.CreateOpenIDConnectProviderInput{
-		Url: aws.String("https://oidc.example.com/1"), ClientIDList: []string{"a"}, ThumbprintList: []string{strings.Repeat("0a", 20)},
+		Url: aws.String("https://oidc.example.com/1"), ClientIDList: []string{"a", "a"}, ThumbprintList: []string{strings.Repeat("0a", 20)},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := list(); !slices.Equal(got, []string{"127.0.0.1:1/id/dev", "oidc.example.com/1"}) {
 		t.Errorf("listed %q", got)
+	}
+	get := &iam.GetOpenIDConnectProviderInput{OpenIDConnectProviderArn: made.OpenIDConnectProviderArn}
+	if got, err := client.GetOpenIDConnectProvider(ctx, get); err != nil || !slices.Equal(got.ClientIDList, []string{"a"}) {
+		t.Errorf("a client id given twice: %+v (%v)", got, err)
 	}
 	in := &iam.AddClientIDToOpenIDConnectProviderInput{OpenIDConnectProviderArn: made.OpenIDConnectProviderArn, ClientID: aws.String("b")}
 	if _, err := client.AddClientIDToOpenIDConnectProvider(ctx, in); err != nil {
@@ -318,7 +322,7 @@ func TestProviders(t *testing.T) {
 	if _, err := client.RemoveClientIDFromOpenIDConnectProvider(ctx, &iam.RemoveClientIDFromOpenIDConnectProviderInput{OpenIDConnectProviderArn: made.OpenIDConnectProviderArn, ClientID: aws.String("a")}); err != nil {
 		t.Fatal(err)
 	}
-	got, err := client.GetOpenIDConnectProvider(ctx, &iam.GetOpenIDConnectProviderInput{OpenIDConnectProviderArn: made.OpenIDConnectProviderArn})
+	got, err := client.GetOpenIDConnectProvider(ctx, get)
 	if err != nil || *got.Url != "oidc.example.com/1" || !slices.Equal(got.ClientIDList, []string{"b"}) || len(got.ThumbprintList) != 1 {
 		t.Errorf("got %+v (%v)", got, err)
 	}

@@ -128,8 +128,10 @@ func TestGetFederationToken(t *testing.T) {
 	ada := awssts.NewFromConfig(s.Of(t, localtest.AdaARN))
 	_, err := ada.GetFederationToken(ctx, &awssts.GetFederationTokenInput{Name: aws.String("bob")})
 	localtest.IsAPIError(t, err, 403, "AccessDenied", "sts:GetFederationToken on resource: arn:aws:sts::111122223333:federated-user/bob because no identity-based policy allows")
-	_, err = sts.GetFederationToken(ctx, &awssts.GetFederationTokenInput{Name: aws.String("bob"), PolicyArns: []types.PolicyDescriptorType{{Arn: aws.String("arn:aws:iam::111122223333:policy/none")}}})
-	localtest.IsAPIError(t, err, 400, "InvalidParameterValue", "does not exist or is not attachable")
+	for _, none := range []string{"arn:aws:iam::111122223333:policy/none", "arn:aws-cn:iam::aws:policy/AdministratorAccess", "arn:aws:iam::444455556666:policy/see"} {
+		_, err = sts.GetFederationToken(ctx, &awssts.GetFederationTokenInput{Name: aws.String("bob"), PolicyArns: []types.PolicyDescriptorType{{Arn: aws.String(none)}}})
+		localtest.IsAPIError(t, err, 400, "InvalidParameterValue", "does not exist or is not attachable")
+	}
 }
 
 // Managed session policies narrow a role's session, in the version in force when
