@@ -204,8 +204,7 @@ func TestHealthyServiceAccount(t *testing.T) {
 func TestAWebhookWithoutABundle(t *testing.T) {
 	t.Parallel()
 	d, c, _, _ := healthy(t)
-	hook := c.objects["mutatingwebhookconfigurations /pod-identity-webhook"].(map[string]any)["webhooks"].([]any)[0].(map[string]any)
-	hook["clientConfig"] = map[string]any{"url": "https://hook.example.com/mutate"}
+	hook(c)["clientConfig"] = map[string]any{"url": "https://hook.example.com/mutate"}
 	if causes := d.ServiceAccount(t.Context(), "apps", "web").Causes(); len(causes) > 0 {
 		t.Errorf("%+v", causes)
 	}
@@ -238,11 +237,13 @@ func TestAWebhookThatCannotBeTried(t *testing.T) {
 	}
 }
 
+// hook is the first webhook of the registration.
+func hook(c cluster) map[string]any {
+	return c.objects["mutatingwebhookconfigurations /pod-identity-webhook"].(map[string]any)["webhooks"].([]any)[0].(map[string]any)
+}
+
 func TestServiceAccountCauses(t *testing.T) {
 	t.Parallel()
-	hook := func(c cluster) map[string]any {
-		return c.objects["mutatingwebhookconfigurations /pod-identity-webhook"].(map[string]any)["webhooks"].([]any)[0].(map[string]any)
-	}
 	for name, c := range map[string]struct {
 		breaks func(c cluster, a *account, k *keys)
 		id     string
@@ -261,7 +262,7 @@ func TestServiceAccountCauses(t *testing.T) {
 		}, "webhook", "is not installed", "deploy/webhook.yaml"},
 		"another selector": {func(c cluster, _ *account, _ *keys) {
 			hook(c)["namespaceSelector"] = map[string]any{"matchLabels": map[string]string{"a": "b"}}
-		}, "webhook", "leaves out the namespace apps", "kubectl get"},
+		}, "webhook", "leaves out the namespace apps: its namespaceSelector wants a=b", "kubectl label namespace apps --overwrite a=b"},
 		"an old caBundle": {func(c cluster, _ *account, _ *keys) {
 			hook(c)["clientConfig"].(map[string]any)["caBundle"] = bundle(t, now.Add(-2*time.Hour), now.Add(-time.Hour))
 		}, "webhook", "cannot verify the webhook", "kubectl get"},

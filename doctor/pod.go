@@ -166,7 +166,7 @@ func (d *Doctor) Pod(ctx context.Context, namespace, name string) Report {
 		return r
 	}
 	sa, role, given := d.examineAccount(ctx, &r, namespace, account, &p)
-	if given.RoleARN == "" && d.associated(ctx, rehearsal{namespace: namespace, account: account, labels: p.Metadata.Labels}) {
+	if given.RoleARN == "" && d.associated(ctx, rehearsal{namespace: namespace, account: account, seen: &p}) {
 		r.excuse("annotation", OK)
 		r.bad("mutation", "a pod that is made now gets its credentials from EKS Pod Identity, and this one does not",
 			"the pod is older than the Pod Identity association of its service account", recreate(p, "", "")...)
@@ -179,7 +179,7 @@ func (d *Doctor) Pod(ctx context.Context, namespace, name string) Report {
 		p.skipped[c.Name] = c.Skipped
 	}
 	if missing(mutation) {
-		d.examineWebhook(ctx, &r, rehearsal{namespace: namespace, account: account, labels: p.Metadata.Labels, role: given.RoleARN})
+		d.examineWebhook(ctx, &r, rehearsal{namespace: namespace, account: account, seen: &p, role: given.RoleARN})
 	}
 	if given.RoleARN != "" {
 		d.examineMutation(&r, p, sa, mutation)
@@ -208,7 +208,7 @@ func (d *Doctor) examineMutation(r *Report, p pod, sa serviceAccount, m irsa.Mut
 	if !missing(m) {
 		if len(skipped) > 0 && len(skipped) == len(m.Containers) {
 			r.bad("mutation", "all containers are skipped by the annotation "+d.AnnotationPrefix+"/skip-containers", "the pod says itself that its containers get no role",
-				"# take the annotation out of the pod's template or manifest, and make the pod anew")
+				relabelled(p, "annotations", d.AnnotationPrefix+"/skip-containers-")...)
 			return
 		}
 		r.ok("mutation", "the pod was given its role when it was created")
@@ -246,6 +246,14 @@ func (d *Doctor) examineMutation(r *Report, p pod, sa serviceAccount, m irsa.Mut
 // winners are variables that come before a web identity in the SDKs' chain.
 func winners() []string { return []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} }
 
+// staticVariables are those of winners that a container has, and what goes with them.
+func (c container) staticVariables() []string {
+	return slices.DeleteFunc(append(winners(), "AWS_SESSION_TOKEN"), func(name string) bool {
+		_, set := c.variable(name)
+		return !set
+	})
+}
+
 // examineContainers looks for what wins over the role, and for what does not fit it.
 func (d *Doctor) examineContainers(r *Report, p pod, given irsa.ServiceAccount) {
 	good, other := !r.staticKeys(p), false
@@ -278,7 +286,7 @@ func (r *Report) staticKeys(p pod) bool {
 			if value, _ := c.variable(name); !p.skipped[c.Name] && (value != "" || c.takes(name)) {
 				found = true
 				r.bad("variables", "container "+c.Name+" has "+name, "the container has static credentials, which win over the role",
-					"# take "+name+" out of the template of container "+c.Name+", and make the pod anew")
+					withoutVariables(p, c.Name, c.staticVariables()...)...)
 				break
 			}
 		}
@@ -327,7 +335,8 @@ func (d *Doctor) examineVolume(r *Report, p pod, given irsa.ServiceAccount) {
 			continue
 		}
 		if volume, _ := c.mounted(file); volume == "" {
-			r.follows("volume", "container "+c.Name+" has nothing mounted at "+unixPath(file), "the token file is not there: the variable is set by the pod itself, and no volume", "# take AWS_WEB_IDENTITY_TOKEN_FILE out of the pod's template; the webhook sets it")
+			r.follows("volume", "container "+c.Name+" has nothing mounted at "+unixPath(file), "the token file is not there: the variable is set by the pod itself, and no volume",
+				withoutVariables(p, c.Name, "AWS_WEB_IDENTITY_TOKEN_FILE")...)
 			return
 		}
 		good = true
@@ -337,7 +346,7 @@ func (d *Doctor) examineVolume(r *Report, p pod, given irsa.ServiceAccount) {
 		case t.audience == want:
 		case t.audience == "": // the API server's own
 			r.bad("volume", "AWS_WEB_IDENTITY_TOKEN_FILE of container "+t.container+" leads to the ordinary token for the API server", "the pod's template points the SDK at the service account's ordinary token, which is not for AWS: STS says Incorrect token audience",
-				"# take AWS_WEB_IDENTITY_TOKEN_FILE out of the template of container "+t.container+", and make the pod anew; the webhook sets it")
+				withoutVariables(p, t.container, "AWS_WEB_IDENTITY_TOKEN_FILE")...)
 			return
 		default:
 			r.bad("volume", fmt.Sprintf("the token in the pod is for %q", t.audience), "the token in the pod has another audience than the annotation says: the pod is older, or has a volume of its own", recreate(p, "", want)...)

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -107,7 +108,7 @@ func TestTheAnnotationThatWasMeant(t *testing.T) {
 	}
 }
 
-// A template that names the API server's token cannot be mended by making the pod anew.
+// A template that names the API server's token must not.
 func TestTheOrdinaryToken(t *testing.T) {
 	t.Parallel()
 	const mount = "/var/run/secrets/eks.amazonaws.com/serviceaccount"
@@ -118,7 +119,117 @@ func TestTheOrdinaryToken(t *testing.T) {
 	).Replace(healthyPod)
 	r := examinePod(t, text, nil)
 	causes := r.Causes()
-	if len(causes) != 1 || !strings.Contains(causes[0].Cause, "points the SDK at the service account's ordinary token") || len(causes[0].Fix) != 1 || !strings.HasPrefix(causes[0].Fix[0], "# take AWS_WEB_IDENTITY_TOKEN_FILE out of the template of container app") {
+	if len(causes) != 1 || !strings.Contains(causes[0].Cause, "points the SDK at the service account's ordinary token") || !strings.Contains(strings.Join(causes[0].Fix, ""), `kubectl set env -c app --local -o yaml -f "$saved" AWS_WEB_IDENTITY_TOKEN_FILE- > `) {
+		t.Errorf("%+v", causes)
+	}
+	canBePasted(t, r)
+}
+
+// What a pod's manifest says against its role is taken out where it came from: out of the
+// template, of the pod itself, or by hand where another makes it.
+func TestWhatThePodSaysItself(t *testing.T) {
+	t.Parallel()
+	const bare = `{"metadata":{"namespace":"apps","name":"web"`
+	owners := map[string]string{
+		"deployment/web":  bare + `,"ownerReferences":[{"kind":"ReplicaSet","name":"web-5d"}],"labels":{"pod-template-hash":"5d","LABEL":"true"}`,
+		"statefulset/web": bare + `,"ownerReferences":[{"kind":"StatefulSet","name":"web"}],"labels":{"LABEL":"true"}`,
+		"a job":           bare + `,"ownerReferences":[{"kind":"Job","name":"web"}],"labels":{"LABEL":"true"}`,
+		"nobody":          bare + `,"labels":{"LABEL":"true"}`,
+	}
+	for name, c := range map[string]struct {
+		label, annotations, env string
+		template, local, hand   string // of the first line of the fix; NAME is the owner
+	}{
+		"keys": {"a", "", `{"name":"AWS_ACCESS_KEY_ID","value":"x"},{"name":"AWS_SECRET_ACCESS_KEY","valueFrom":{"secretKeyRef":{}}},{"name":"AWS_SESSION_TOKEN","value":"x"},`,
+			"kubectl set env -c app -n apps NAME AWS_ACCESS_KEY_ID- AWS_SECRET_ACCESS_KEY- AWS_SESSION_TOKEN-",
+			`kubectl set env -c app --local -o yaml -f "$saved" AWS_ACCESS_KEY_ID- AWS_SECRET_ACCESS_KEY- AWS_SESSION_TOKEN- > "$saved.new" &&`,
+			"# take AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN out of the template of container app, and make the pod anew"},
+		"skipped containers": {"a", `,"annotations":{"eks.amazonaws.com/skip-containers":"app"}`, "",
+			`kubectl patch -n apps NAME -p '{"spec":{"template":{"metadata":{"annotations":{"eks.amazonaws.com/skip-containers":null}}}}}'`,
+			`kubectl annotate --overwrite --local -o yaml -f "$saved" eks.amazonaws.com/skip-containers- > "$saved.new" &&`,
+			"# the pod's template must have these annotations: no eks.amazonaws.com/skip-containers; then make the pod anew"},
+		"a label": {"eks.amazonaws.com/skip-pod-identity-webhook", "", "",
+			`kubectl patch -n apps NAME -p '{"spec":{"template":{"metadata":{"labels":{"eks.amazonaws.com/skip-pod-identity-webhook":null}}}}}'`,
+			`kubectl label --overwrite --local -o yaml -f "$saved" eks.amazonaws.com/skip-pod-identity-webhook- > "$saved.new" &&`,
+			"# the pod's template must have these labels: no eks.amazonaws.com/skip-pod-identity-webhook; then make the pod anew"},
+	} {
+		for owner, metadata := range owners {
+			text := strings.NewReplacer("LABEL", c.label, bare, bare+c.annotations).Replace(metadata) + `},"spec":{"serviceAccountName":"web","containers":[{"name":"app","env":[` + strings.TrimSuffix(c.env, ",") + `]}]}}`
+			if c.env != "" {
+				text = strings.NewReplacer(bare, strings.Replace(metadata, "LABEL", c.label, 1), `"env":[`, `"env":[`+c.env).Replace(healthyPod)
+			}
+			r := examinePod(t, text, func(cl cluster) {
+				if name == "a label" {
+					hook(cl)["objectSelector"] = selecting("eks.amazonaws.com/skip-pod-identity-webhook", "DoesNotExist")
+				}
+			})
+			causes := r.Causes()
+			want, at := strings.Replace(c.template, "NAME", owner, 1), 0
+			switch owner {
+			case "a job":
+				want = c.hand
+			case "nobody":
+				want, at = c.local, 1
+			}
+			if len(causes) != 1 || len(causes[0].Fix) <= at || causes[0].Fix[at] != want {
+				t.Errorf("%s of %s: %+v\nwant %s", name, owner, causes, want)
+			}
+			canBePasted(t, r)
+		}
+	}
+}
+
+// The labels that a registration wants are named, and given where they can be.
+func TestLabelsThatTheWebhookWants(t *testing.T) {
+	t.Parallel()
+	const bare = `{"metadata":{"namespace":"apps","name":"web","labels":{"off":"1"}},"spec":{"serviceAccountName":"web","containers":[{"name":"app"}]}}`
+	for name, c := range map[string]struct {
+		namespace, pod map[string]any // selectors
+		says           string
+		fix            []string // beginnings of the lines that count
+	}{
+		"of the namespace": {selecting("irsa", "In", "on", "yes"), nil, "leaves out the namespace apps: its namespaceSelector wants irsa=on", []string{"kubectl label namespace apps --overwrite irsa=on", "saved="}},
+		"none of a value":  {selecting("team", "NotIn", "navy"), nil, "wants no team", []string{"kubectl label namespace apps --overwrite team-"}},
+		"of its name":      {selecting("kubernetes.io/metadata.name", "NotIn", "apps"), nil, "wants no kubernetes.io/metadata.name", []string{"kubectl get mutatingwebhookconfigurations -o yaml # the namespace is left out by its name"}},
+		"of the pod":       {nil, selecting("on", "Exists"), "leaves out a pod of these labels: its objectSelector wants on=true", []string{"saved=", `kubectl label --overwrite --local -o yaml -f "$saved" on=true > `}},
+		"of one of two":    {selecting("irsa", "Exists"), nil, "its namespaceSelector wants irsa=true", []string{"kubectl label namespace apps --overwrite irsa=true"}},
+		"of both":          {selecting("irsa", "Exists"), selecting("off", "DoesNotExist"), "its namespaceSelector wants irsa=true", []string{"kubectl label namespace apps --overwrite irsa=true", "saved=", `kubectl label --overwrite --local -o yaml -f "$saved" off- > `}},
+	} {
+		r := examinePod(t, bare, func(cl cluster) {
+			cl.objects["namespace /apps"] = map[string]any{"metadata": map[string]any{"labels": map[string]string{"team": "navy", "kubernetes.io/metadata.name": "apps"}}}
+			hook(cl)["namespaceSelector"], hook(cl)["objectSelector"] = c.namespace, c.pod
+			if name == "of one of two" { // the other is for critical pods
+				critical := maps.Clone(hook(cl))
+				critical["namespaceSelector"], critical["matchConditions"], critical["failurePolicy"] = nil, []map[string]string{{"name": "critical"}}, "Ignore"
+				registration := cl.objects["mutatingwebhookconfigurations /pod-identity-webhook"].(map[string]any)
+				registration["webhooks"] = append(registration["webhooks"].([]any), critical)
+				cl.tried.variable = "NONE"
+			}
+		})
+		causes := r.Causes()
+		if len(causes) != 1 || !strings.Contains(causes[0].Cause, c.says) {
+			t.Errorf("%s: %+v", name, causes)
+			continue
+		}
+		for i, want := range c.fix {
+			if len(causes[0].Fix) <= i || !strings.HasPrefix(causes[0].Fix[i], want) {
+				t.Errorf("%s: %q\nwant %q", name, causes[0].Fix, want)
+			}
+		}
+		canBePasted(t, r)
+	}
+}
+
+func selecting(key, operator string, values ...string) map[string]any {
+	return map[string]any{"matchExpressions": []map[string]any{{"key": key, "operator": operator, "values": values}}}
+}
+
+// A Deployment whose own template names a role is told so with the rollout.
+func TestARoleOfTheTemplate(t *testing.T) {
+	t.Parallel()
+	text := strings.NewReplacer(`{"metadata":{"namespace":"apps","name":"web"`, `{"metadata":{"namespace":"apps","name":"web-5d-x","labels":{"pod-template-hash":"5d"},"ownerReferences":[{"kind":"ReplicaSet","name":"web-5d"}]`, "role/web", "role/old").Replace(healthyPod)
+	causes := examinePod(t, text, nil).Causes()
+	if len(causes) != 1 || !slices.Equal(causes[0].Fix, []string{"kubectl set env -n apps deployment/web AWS_ROLE_ARN-", "kubectl rollout restart -n apps deployment/web"}) {
 		t.Errorf("%+v", causes)
 	}
 }

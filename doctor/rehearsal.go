@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -14,7 +15,7 @@ import (
 func (d *Doctor) rehearse(ctx context.Context, r *Report, covering []webhook, about rehearsal, registered string) {
 	answer, err := d.Cluster.TryPod(ctx, about.namespace, about.pod())
 	if err == nil {
-		d.examineRehearsed(r, covering[0], about, answer, registered)
+		d.examineRehearsed(r, covering, about, answer, registered)
 		return
 	}
 	for _, w := range covering {
@@ -46,16 +47,23 @@ func (d *Doctor) associated(ctx context.Context, about rehearsal) bool {
 // rehearsal is the pod that is not created.
 type rehearsal struct {
 	namespace, account string
-	labels             map[string]string
+	seen               *pod   // nil: there is none yet
 	role               string // what it should get; "" if that is not known
+
+	labels map[string]string // of the namespace
+	others []webhook         // that are not asked about it, by their selectors
 }
 
 // pod asks for as little as there is, so that nothing else refuses it.
 func (p rehearsal) pod() []byte {
+	var labels map[string]string
+	if p.seen != nil {
+		labels = p.seen.Metadata.Labels
+	}
 	type object = map[string]any
 	pod, err := json.Marshal(object{
 		"apiVersion": "v1", "kind": "Pod",
-		"metadata": object{"generateName": "eksauth-doctor-", "namespace": p.namespace, "labels": p.labels},
+		"metadata": object{"generateName": "eksauth-doctor-", "namespace": p.namespace, "labels": labels},
 		"spec": object{
 			"serviceAccountName": p.account,
 			"securityContext":    object{"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": object{"type": "RuntimeDefault"}},
@@ -71,13 +79,16 @@ func (p rehearsal) pod() []byte {
 	return pod
 }
 
-func (d *Doctor) examineRehearsed(r *Report, w webhook, about rehearsal, answer []byte, registered string) {
+func (d *Doctor) examineRehearsed(r *Report, covering []webhook, about rehearsal, answer []byte, registered string) {
 	var p pod
 	if err := json.Unmarshal(answer, &p); err != nil || len(p.Spec.Containers) == 0 {
 		r.unknown("webhook", "whether the webhook answers", "the API server's answer is no pod")
 		return
 	}
+	w := covering[0]
 	role, ok := p.Spec.Containers[0].variable("AWS_ROLE_ARN")
+	conditional := !slices.ContainsFunc(covering, func(w webhook) bool { return len(w.MatchConditions) == 0 })
+	about.others = slices.DeleteFunc(about.others, func(w webhook) bool { return w.leavesOutByName(about) })
 	switch {
 	case p.agentURL() != "":
 		r.ok("webhook", registered)
@@ -86,6 +97,8 @@ func (d *Doctor) examineRehearsed(r *Report, w webhook, about rehearsal, answer 
 		r.ok("webhook", registered+", and gives a pod its role: "+quote(role))
 	case about.role == "":
 		r.ok("webhook", registered)
+	case conditional && len(about.others) > 0: // those that were asked are for few pods, such as critical ones
+		r.leftOut(about)
 	case len(w.MatchConditions) > 0 && w.FailurePolicy != "Ignore":
 		r.bad("webhook", "a pod that is made now gets no role, and the webhook must answer (failurePolicy: Fail)",
 			"the matchConditions of the registration leave the pod out, or the webhook does not see the annotation",

@@ -126,9 +126,9 @@ func (d *Doctor) examineAccount(ctx context.Context, r *Report, namespace, name 
 // expanded is the ARN that a webhook with an account id (--account-id) makes of a role's
 // name: as a pod gets that is made now, or if that is not known, as p has.
 func (d *Doctor) expanded(ctx context.Context, name, namespace, account string, p *pod) (role arn.Principal, ok bool) {
-	about, pods := rehearsal{namespace: namespace, account: account}, []pod{}
+	about, pods := rehearsal{namespace: namespace, account: account, seen: p}, []pod{}
 	if p != nil {
-		about.labels, pods = p.Metadata.Labels, append(pods, *p)
+		pods = append(pods, *p)
 	}
 	var made pod
 	if answer, err := d.Cluster.TryPod(ctx, namespace, about.pod()); err == nil && json.Unmarshal(answer, &made) == nil {

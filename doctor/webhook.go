@@ -1,12 +1,14 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -47,42 +49,35 @@ type selector struct {
 	} `json:"matchExpressions"`
 }
 
-func (s selector) matches(labels map[string]string) bool {
-	for key, value := range s.MatchLabels {
-		if got, ok := labels[key]; !ok || got != value {
-			return false
+func (s selector) matches(labels map[string]string) bool { return len(s.wants(labels)) == 0 }
+
+// wants is what must change of labels for the selector to match them, as kubectl label
+// takes it: key=value, or key- for one to remove.
+func (s selector) wants(labels map[string]string) (changes []string) {
+	for _, key := range slices.Sorted(maps.Keys(s.MatchLabels)) {
+		if got, ok := labels[key]; !ok || got != s.MatchLabels[key] {
+			changes = append(changes, key+"="+s.MatchLabels[key])
 		}
 	}
 	for _, e := range s.MatchExpressions {
 		value, has := labels[e.Key]
 		in := has && slices.Contains(e.Values, value)
-		switch e.Operator {
-		case "In":
-			if !in {
-				return false
-			}
-		case "NotIn":
-			if in {
-				return false
-			}
-		case "Exists":
-			if !has {
-				return false
-			}
-		case "DoesNotExist":
-			if has {
-				return false
-			}
+		switch {
+		case e.Operator == "In" && !in:
+			changes = append(changes, e.Key+"="+strings.Join(e.Values[:min(1, len(e.Values))], ""))
+		case e.Operator == "Exists" && !has:
+			changes = append(changes, e.Key+"=true")
+		case e.Operator == "NotIn" && in, e.Operator == "DoesNotExist" && has:
+			changes = append(changes, e.Key+"-")
 		}
 	}
-	return true
+	return changes
 }
 
 // examineWebhook looks for the pod identity webhook: whether it is registered for
-// this namespace, and for pods of these labels if they are known, and whether the API
+// this namespace, and for the pod if there is one, and whether the API
 // server can trust and reach it.
 func (d *Doctor) examineWebhook(ctx context.Context, r *Report, about rehearsal) {
-	namespace, labels := about.namespace, about.labels
 	hooks, err := d.webhooks(ctx)
 	switch {
 	case err != nil:
@@ -95,7 +90,7 @@ func (d *Doctor) examineWebhook(ctx context.Context, r *Report, about rehearsal)
 	var space struct {
 		Metadata objectMeta `json:"metadata"`
 	}
-	raw, err := d.Cluster.Get(ctx, "namespace", "", namespace)
+	raw, err := d.Cluster.Get(ctx, "namespace", "", about.namespace)
 	if err == nil {
 		err = json.Unmarshal(raw, &space)
 	}
@@ -103,19 +98,77 @@ func (d *Doctor) examineWebhook(ctx context.Context, r *Report, about rehearsal)
 		r.unknown("webhook", "whether the webhook is for this namespace", err.Error())
 		return
 	}
-	covering := slices.DeleteFunc(slices.Clone(hooks), func(w webhook) bool {
-		return !w.NamespaceSelector.matches(space.Metadata.Labels) || labels != nil && !w.ObjectSelector.matches(labels)
-	})
-	if len(covering) == 0 {
-		what := "the namespace " + namespace
-		if labels != nil && slices.ContainsFunc(hooks, func(w webhook) bool { return w.NamespaceSelector.matches(space.Metadata.Labels) }) {
-			what = "a pod of these labels"
+	about.labels = space.Metadata.Labels
+	var covering []webhook
+	for _, w := range hooks {
+		if ofNamespace, ofPod := w.wants(about); len(ofNamespace)+len(ofPod) == 0 {
+			covering = append(covering, w)
+		} else {
+			about.others = append(about.others, w)
 		}
-		r.bad("webhook", "the webhook is not asked about "+what, "the registration of the webhook leaves out "+what+": see its selectors",
-			"kubectl get mutatingwebhookconfigurations -o yaml")
+	}
+	if len(covering) == 0 {
+		r.leftOut(about)
 		return
 	}
 	d.examineServing(ctx, r, covering, about)
+}
+
+// wants is what must change of the labels of a namespace and of the pod in it, if there
+// is one, for the webhook to be asked about it.
+func (w webhook) wants(about rehearsal) (ofNamespace, ofPod []string) {
+	if about.seen != nil {
+		ofPod = w.ObjectSelector.wants(about.seen.Metadata.Labels)
+	}
+	return w.NamespaceSelector.wants(about.labels), ofPod
+}
+
+// leavesOutByName reports whether the webhook is not for a namespace of this name.
+func (w webhook) leavesOutByName(about rehearsal) bool {
+	ofNamespace, _ := w.wants(about)
+	return slices.ContainsFunc(ofNamespace, func(change string) bool { return strings.HasPrefix(change, "kubernetes.io/metadata.name") })
+}
+
+// leftOut notes that no webhook is asked about the namespace and the pod, and which
+// labels would change that for the one that is nearest.
+func (r *Report) leftOut(about rehearsal) {
+	nearest := slices.MinFunc(about.others, func(a, b webhook) int {
+		ofA, _ := a.wants(about)
+		ofB, _ := b.wants(about)
+		return cmp.Compare(len(ofA), len(ofB))
+	})
+	ofNamespace, ofPod := nearest.wants(about)
+	what, selector, wants := "the namespace "+about.namespace, "namespaceSelector", ofNamespace
+	if len(wants) == 0 {
+		what, selector, wants = "a pod of these labels", "objectSelector", ofPod
+	}
+	var fix []string
+	switch {
+	case nearest.leavesOutByName(about):
+		fix = []string{"kubectl get mutatingwebhookconfigurations -o yaml # the namespace is left out by its name, which cannot change"}
+	default:
+		if len(ofNamespace) > 0 {
+			fix = append(fix, command(append([]string{"kubectl", "label", "namespace", about.namespace, "--overwrite"}, ofNamespace...)...))
+		}
+		if len(ofPod) > 0 {
+			fix = append(fix, relabelled(*about.seen, "labels", ofPod...)...)
+		} else if about.seen != nil {
+			fix = append(fix, recreate(*about.seen, "", "")...)
+		}
+	}
+	r.bad("webhook", "the webhook is not asked about "+what, "the registration of the webhook leaves out "+what+": its "+selector+" wants "+describe(wants), fix...)
+}
+
+// describe says changes of labels in words.
+func describe(changes []string) string {
+	words := make([]string, len(changes))
+	for i, change := range changes {
+		if key, removed := strings.CutSuffix(change, "-"); removed && !strings.Contains(change, "=") {
+			change = "no " + key
+		}
+		words[i] = change
+	}
+	return strings.Join(words, " and ")
 }
 
 // webhooks are those of pod identity, by their names: EKS's, and that of

@@ -112,14 +112,21 @@ func flow(to, from net.Conn, silent <-chan struct{}, ended chan<- struct{}) {
 		}
 		if n > 0 {
 			if _, err := to.Write(buffer[:n]); err != nil {
+				resetLike(from, err)
 				return
 			}
 		}
 		if err != nil {
-			if tcp, ok := to.(*net.TCPConn); ok && errors.Is(err, syscall.ECONNRESET) {
-				tcp.SetLinger(0)
-			}
+			resetLike(to, err)
 			return
 		}
+	}
+}
+
+// resetLike has one side reset when it is closed, if the other was. Whoever writes to
+// what was reset is told EPIPE if somebody else has read of the reset already.
+func resetLike(conn net.Conn, err error) {
+	if tcp, ok := conn.(*net.TCPConn); ok && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)) {
+		tcp.SetLinger(0)
 	}
 }

@@ -164,13 +164,13 @@ var faults = []struct {
 	{"the ARN of a user", "kubectl annotate serviceaccount -n NAMESPACE web --overwrite eks.amazonaws.com/role-arn=arn:aws:iam::" + account + ":user/ROLE", true, "ValidationError", "annotation", "is not the ARN of a role", true},
 	{"a pod older than the annotation", "kubectl annotate serviceaccount -n NAMESPACE web eks.amazonaws.com/role-arn-\nkubectl delete pod -n NAMESPACE web --force 2>/dev/null\nkubectl run -n NAMESPACE web --image app --overrides '{\"spec\":{\"serviceAccountName\":\"web\"}}'\nsleep 1.1\nkubectl annotate serviceaccount -n NAMESPACE web eks.amazonaws.com/role-arn=arn:aws:iam::" + account + ":role/ROLE", false, "Unable to locate credentials", "mutation", "it is older than the annotation", true},
 	{"a pod older than a changed annotation", "kubectl annotate serviceaccount -n NAMESPACE web --overwrite eks.amazonaws.com/role-arn=arn:aws:iam::" + account + ":role/other.ROLE\n" + "kubectl delete pod -n NAMESPACE web --force 2>/dev/null\nkubectl run -n NAMESPACE web --image app --overrides '{\"spec\":{\"serviceAccountName\":\"web\"}}'\nkubectl annotate serviceaccount -n NAMESPACE web --overwrite eks.amazonaws.com/role-arn=arn:aws:iam::" + account + ":role/ROLE", false, "Not authorized to perform sts:AssumeRoleWithWebIdentity", "variables", "another role than its service account is annotated with", true},
-	{"a container that is skipped", "kubectl delete pod -n NAMESPACE web --force 2>/dev/null\nkubectl run -n NAMESPACE web --image app --overrides '{\"metadata\":{\"annotations\":{\"eks.amazonaws.com/skip-containers\":\"web\"}},\"spec\":{\"serviceAccountName\":\"web\"}}'", false, "Unable to locate credentials", "mutation", "its containers get no role", false},
-	{"a pod that the webhook passes over", "kubectl delete pod -n NAMESPACE web --force 2>/dev/null\nkubectl run -n NAMESPACE web --image app --labels eks.amazonaws.com/skip-pod-identity-webhook=true --overrides '{\"spec\":{\"serviceAccountName\":\"web\"}}'", false, "Unable to locate credentials", "webhook", "leaves out a pod of these labels", false},
+	{"a container that is skipped", "kubectl delete pod -n NAMESPACE web --force 2>/dev/null\nkubectl run -n NAMESPACE web --image app --overrides '{\"metadata\":{\"annotations\":{\"eks.amazonaws.com/skip-containers\":\"web\"}},\"spec\":{\"serviceAccountName\":\"web\"}}'", false, "Unable to locate credentials", "mutation", "its containers get no role", true},
+	{"a pod that the webhook passes over", "kubectl delete pod -n NAMESPACE web --force 2>/dev/null\nkubectl run -n NAMESPACE web --image app --labels eks.amazonaws.com/skip-pod-identity-webhook=true --overrides '{\"spec\":{\"serviceAccountName\":\"web\"}}'", false, "Unable to locate credentials", "webhook", "leaves out a pod of these labels: its objectSelector wants no eks.amazonaws.com/skip-pod-identity-webhook", true},
 	{"an audience that the provider does not take", "kubectl annotate serviceaccount -n NAMESPACE web eks.amazonaws.com/audience=nobody", true, "Incorrect token audience", "provider", "asks for an audience that the OIDC provider does not take", true},
 	{"a role that does not exist", "aws iam delete-role --role-name ROLE", false, "Not authorized to perform sts:AssumeRoleWithWebIdentity", "role", "does not exist", true},
 	{"a role of another path", "aws iam delete-role --role-name ROLE\naws iam create-role --path /team/ --role-name ROLE --assume-role-policy-document '" + doctorTrust + "'", false, "Not authorized to perform sts:AssumeRoleWithWebIdentity", "role", "another path", true},
 	{"another account's role", "kubectl annotate serviceaccount -n NAMESPACE web --overwrite eks.amazonaws.com/role-arn=arn:aws:iam::444455556666:role/ROLE", true, "No OpenIDConnect provider found in your account", "sts", "IAM does not know the issuer of the token", false},
-	{"static keys in the container", "kubectl delete pod -n NAMESPACE web --force 2>/dev/null\nkubectl run -n NAMESPACE web --image app --env AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE --env AWS_SECRET_ACCESS_KEY=example --overrides '{\"spec\":{\"serviceAccountName\":\"web\"}}'", false, "InvalidClientTokenId", "variables", "static credentials, which win", false},
+	{"static keys in the container", "kubectl delete pod -n NAMESPACE web --force 2>/dev/null\nkubectl run -n NAMESPACE web --image app --env AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE --env AWS_SECRET_ACCESS_KEY=example --overrides '{\"spec\":{\"serviceAccountName\":\"web\"}}'", false, "InvalidClientTokenId", "variables", "static credentials, which win", true},
 	{"no OIDC provider", "aws iam delete-open-id-connect-provider --open-id-connect-provider-arn arn:aws:iam::" + account + ":oidc-provider/ISSUER", false, "No OpenIDConnect provider found in your account", "provider", "does not know this cluster's issuer", true},
 	{"a provider for another audience", "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn arn:aws:iam::" + account + ":oidc-provider/ISSUER --client-id other\naws iam remove-client-id-from-open-id-connect-provider --open-id-connect-provider-arn arn:aws:iam::" + account + ":oidc-provider/ISSUER --client-id sts.amazonaws.com", false, "Incorrect token audience", "provider", "does not take the audience", true},
 	{"no webhook", "kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml > \"$HOME/webhook.yaml\"\nkubectl delete mutatingwebhookconfiguration pod-identity-webhook\nkubectl delete pod -n NAMESPACE web --force 2>/dev/null\nkubectl run -n NAMESPACE web --image app --overrides '{\"spec\":{\"serviceAccountName\":\"web\"}}'", false, "Unable to locate credentials", "webhook", "the webhook is not installed", false},
@@ -188,6 +188,16 @@ var faults = []struct {
 	{"trust: https:// in the provider", trust("oidc-provider/ISSUER", "oidc-provider/https://ISSUER"), false, "Not authorized", "trust-policy", "a scheme in it", true},
 	{"trust: a Deny", trust(`"Statement":[`, `"Statement":[{"Effect":"Deny","Principal":{"Federated":"arn:aws:iam::`+account+`:oidc-provider/ISSUER"},"Action":"sts:AssumeRoleWithWebIdentity"},`), false, "Not authorized", "trust-policy", "a Deny wins", false},
 	{"trust: sts:AssumeRole", trust(`sts:AssumeRoleWithWebIdentity`, `sts:AssumeRole`), false, "Not authorized", "trust-policy", "is not for this service account", true},
+}
+
+// paste does what the doctor says, as it is, and wants the pod to be its role then.
+func (p *patient) paste(t *testing.T, fix []string) {
+	t.Helper()
+	time.Sleep(100 * time.Millisecond)
+	p.must("bash", "-euo", "pipefail", "-c", "export TMPDIR=\"$HOME\"\n"+strings.Join(fix, "\n")) // ROLE is in AWS_ROLE_ARN
+	if out := p.inside(); !strings.Contains(out, ":assumed-role/"+p.role+"/") {
+		t.Errorf("after the fix the pod is not its role: %s\n%s", out, strings.Join(fix, "\n"))
+	}
 }
 
 // trust is a trust policy with one thing in it changed.
@@ -253,11 +263,7 @@ func TestDoctor(t *testing.T) {
 			if !f.fixed {
 				return
 			}
-			time.Sleep(100 * time.Millisecond)
-			p.must("bash", "-euo", "pipefail", "-c", "export TMPDIR=\"$HOME\"\n"+strings.Join(fix, "\n")) // as it is: ROLE is in AWS_ROLE_ARN
-			if out := p.inside(); !strings.Contains(out, ":assumed-role/"+p.role+"/") {
-				t.Errorf("after the fix the pod is not its role: %s\n%s", out, strings.Join(fix, "\n"))
-			}
+			p.paste(t, fix)
 		})
 		mended := map[bool]string{true: "yes", false: "by hand"}[f.fixed]
 		if !passed {
@@ -266,4 +272,64 @@ func TestDoctor(t *testing.T) {
 		table += f.name + " | " + f.sees + " | " + f.cause + ": " + f.says + " | " + mended + "\n"
 	}
 	t.Log("\n" + table)
+}
+
+// What the template of a Deployment says against the role is taken out of the template,
+// and nothing else is. Here no controller makes its pods, so one stands for them.
+func TestDoctorTemplates(t *testing.T) {
+	require.Program(t, "aws")
+	p := newPatient(t, theSystem(t), 300)
+	p.env["SSL_CERT_FILE"] = filepath.Join(p.system.dir, "issuer", "ca.crt")
+	sh := func(script string) string { // ROLE is in AWS_ROLE_ARN
+		return p.must("bash", "-euo", "pipefail", "-c", strings.ReplaceAll(script, "NAMESPACE", p.namespace))
+	}
+	sh(`kubectl create -f - <<'END'
+{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web","namespace":"NAMESPACE"},"spec":{"selector":{"matchLabels":{"app":"web"}},"template":{
+"metadata":{"labels":{"app":"web"},"annotations":{"note":"kept","eks.amazonaws.com/skip-containers":"app"}},
+"spec":{"serviceAccountName":"web","containers":[{"name":"app","image":"app","env":[{"name":"AWS_REGION","value":"us-east-1"},{"name":"AWS_ROLE_ARN","value":"arn:aws:iam::111122223333:role/old"},{"name":"AWS_ACCESS_KEY_ID","value":"AKIAIOSFODNN7EXAMPLE"},{"name":"AWS_SECRET_ACCESS_KEY","value":"example"}]}]}}}}
+END
+`)
+	template := func(field string) string {
+		return sh("kubectl get deployment -n NAMESPACE web -o jsonpath='{.spec.template" + field + "}'")
+	}
+	for _, step := range []struct {
+		fault, cause string
+		gone         string // "" if it was not in the template
+	}{
+		{"skip-containers", "mutation", "skip-containers"},
+		{"AWS_ACCESS_KEY_ID", "variables", "AWS_ACCESS_KEY_ID"},
+		{"role/old", "variables", "AWS_ROLE_ARN"},
+		{"role/old", "variables", ""}, // of a pod that is older than the annotation
+	} {
+		annotation, env := "note", "[]"
+		switch step.fault {
+		case "skip-containers":
+			annotation = "eks.amazonaws.com/skip-containers"
+		case "AWS_ACCESS_KEY_ID":
+			env = `[{"name":"AWS_ACCESS_KEY_ID","value":"AKIAIOSFODNN7EXAMPLE"},{"name":"AWS_SECRET_ACCESS_KEY","value":"example"}]`
+		case "role/old":
+			env = `[{"name":"AWS_ROLE_ARN","value":"arn:aws:iam::111122223333:role/old"}]`
+		}
+		sh("kubectl delete pod -n NAMESPACE web --force 2>/dev/null\nkubectl create -f - <<'END'\n" +
+			`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web","namespace":"NAMESPACE","labels":{"app":"web","pod-template-hash":"5d"},"annotations":{"` + annotation + `":"app"},` +
+			`"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"web-5d","uid":"00000000-0000-0000-0000-000000000000"}]},` +
+			`"spec":{"serviceAccountName":"web","containers":[{"name":"app","image":"app","env":` + env + `}]}}` + "\nEND\n")
+		d := diagnose(t, p.client, "pod", p.namespace+"/web")
+		if len(d.causes) != 1 || d.causes[0] != step.cause {
+			t.Fatalf("%s: %v\n%s", step.fault, d.causes, d.text)
+		}
+		if before := template(""); step.gone != "" && !strings.Contains(before, step.gone) {
+			t.Fatalf("%s is not in %s", step.gone, before)
+		}
+		sh(strings.Join(d.fix, "\n"))
+		if after := template(""); step.gone != "" && strings.Contains(after, step.gone) || !strings.Contains(after, "AWS_REGION") || !strings.Contains(after, "kept") {
+			t.Errorf("%s is in %s\nafter %q", step.gone, after, d.fix)
+		}
+	}
+	if keys := template(".spec.containers[0].env[*].name"); keys != "AWS_REGION" {
+		t.Errorf("what is left is %s", keys)
+	}
+	if template(".metadata.annotations.kubectl\\.kubernetes\\.io/restartedAt") == "" {
+		t.Error("nothing rolls out anew")
+	}
 }

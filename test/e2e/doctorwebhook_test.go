@@ -104,31 +104,35 @@ func TestDoctorWebhook(t *testing.T) {
 		sees   string // by kubectl; "" where the pod is created, without its role
 		known  string // to doctor error
 		says   string
+		fixed  bool // by the printed fix, as it is
 	}{
-		{"nothing listens", func(*testing.T, *patient) []string { return []string{closed()} }, "connection refused", "webhook-unreachable", "nothing listens at https://localhost:"},
-		{"another authority", func(*testing.T, *patient) []string { return []string{bundle} }, "certificate signed by unknown authority", "webhook-ca-unknown", "not of the authority in the registration's caBundle"},
+		{"nothing listens", func(*testing.T, *patient) []string { return []string{closed()} }, "connection refused", "webhook-unreachable", "nothing listens at https://localhost:", false},
+		{"another authority", func(*testing.T, *patient) []string { return []string{bundle} }, "certificate signed by unknown authority", "webhook-ca-unknown", "not of the authority in the registration's caBundle", false},
 		{"no caBundle", func(*testing.T, *patient) []string {
 			return []string{`{"op":"remove","path":"/webhooks/0/clientConfig/caBundle"}`}
-		}, "certificate signed by unknown authority", "webhook-ca-unknown", "cannot verify the webhook"},
+		}, "certificate signed by unknown authority", "webhook-ca-unknown", "cannot verify the webhook", false},
 		{"a certificate that has ended", func(t *testing.T, _ *patient) []string {
 			return []string{at(serveWebhook(t, ca, "localhost", now.AddDate(-1, 0, -1), ignore)), bundle}
-		}, "certificate has expired", "webhook-certificate-expired", "the webhook's certificate has ended"},
+		}, "certificate has expired", "webhook-certificate-expired", "the webhook's certificate has ended", false},
 		{"a certificate for another name", func(t *testing.T, _ *patient) []string {
 			return []string{at(serveWebhook(t, ca, "elsewhere.example", now, ignore)), bundle}
-		}, "certificate is valid for elsewhere.example", "webhook-certificate-name", "for another name than the one it is called by"},
+		}, "certificate is valid for elsewhere.example", "webhook-certificate-name", "for another name than the one it is called by", false},
 		{"it does not answer", func(t *testing.T, _ *patient) []string {
 			return []string{at(serveWebhook(t, ca, "localhost", now, silent)), bundle, setField("timeoutSeconds", 1)}
-		}, "context deadline exceeded", "webhook-unreachable", "did not answer in time"},
+		}, "context deadline exceeded", "webhook-unreachable", "did not answer in time", false},
 		{"its service is gone", func(_ *testing.T, p *patient) []string {
 			service := setField("clientConfig/service", map[string]string{"namespace": p.namespace, "name": "hook", "path": "/mutate"})
 			return []string{`{"op":"remove","path":"/webhooks/0/clientConfig/url"}`, service}
-		}, `service "hook" not found`, "webhook-unreachable", "the webhook is down"},
+		}, `service "hook" not found`, "webhook-unreachable", "the webhook is down", false},
 		{"it fails open", func(*testing.T, *patient) []string {
 			return []string{closed(), setField("failurePolicy", "Ignore")}
-		}, "", "credentials-missing", "the webhook does not answer, and pods are admitted without it"},
+		}, "", "credentials-missing", "the webhook does not answer, and pods are admitted without it", false},
 		{"a condition that leaves the pod out", func(*testing.T, *patient) []string {
 			return []string{setField("matchConditions", []map[string]string{{"name": "never", "expression": "false"}})}
-		}, "", "credentials-missing", "matchConditions of the registration leave the pod out"},
+		}, "", "credentials-missing", "matchConditions of the registration leave the pod out", false},
+		{"a namespace without the label that it wants", func(*testing.T, *patient) []string {
+			return []string{setField("namespaceSelector", map[string]any{"matchLabels": map[string]string{"pod-identity": "on"}})}
+		}, "", "credentials-missing", "its namespaceSelector wants pod-identity=on", true},
 	} {
 		t.Run(f.name, func(t *testing.T) {
 			p := newPatient(t, s, 200+i)
@@ -150,12 +154,18 @@ func TestDoctorWebhook(t *testing.T) {
 			if len(d.causes) != 1 || d.causes[0] != "webhook" || !strings.Contains(d.text, f.says) {
 				t.Errorf("the doctor says %v\n%s", d.causes, d.text)
 			}
+			if f.fixed {
+				p.env["SSL_CERT_FILE"] = p.system.dir + "/issuer/ca.crt"
+				d := diagnose(t, p.client, "pod", p.namespace+"/web")
+				delete(p.env, "SSL_CERT_FILE")
+				p.paste(t, d.fix)
+			}
 		})
 		sees := f.sees
 		if sees == "" {
 			sees = "Unable to locate credentials"
 		}
-		table += f.name + " | " + sees + " | webhook: " + f.says + " | by hand\n"
+		table += f.name + " | " + sees + " | webhook: " + f.says + " | " + map[bool]string{true: "yes", false: "by hand"}[f.fixed] + "\n"
 	}
 	if d := newPatient(t, s, 299).diagnoseAccount(t); len(d.causes) > 0 {
 		t.Errorf("a false alarm: %s", d.text)
