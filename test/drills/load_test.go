@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -94,8 +95,35 @@ func (r *rig) start(t *testing.T, people, creators int) *load {
 			}
 		})
 	}
-	t.Cleanup(func() { l.end() })
+	t.Cleanup(func() {
+		l.end()
+		if t.Failed() {
+			r.showRefusals(t)
+		}
+	})
 	return l
+}
+
+// refusals are what kube-apiserver has said of tokens that it refused: people are only
+// told Unauthorized.
+func (r *rig) refusals(t *testing.T) (said []string) {
+	t.Helper()
+	text, err := os.ReadFile(r.path("plane", "logs", "kube-apiserver.log"))
+	if err != nil {
+		t.Error(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if strings.Contains(line, "Unable to authenticate the request") {
+			said = append(said, line)
+		}
+	}
+	return said
+}
+
+func (r *rig) showRefusals(t *testing.T) {
+	t.Helper()
+	said := r.refusals(t)
+	t.Logf("kube-apiserver says\n%s", strings.Join(said[max(0, len(said)-6):], ""))
 }
 
 // end waits for the last answers and returns how long it went on.
