@@ -70,12 +70,16 @@ func (d *Doctor) Everything(ctx context.Context) Everything {
 		return e
 	}
 	first := annotated[0].Metadata
-	d.examineWebhook(ctx, r, rehearsal{namespace: first.Namespace, account: first.Name, role: irsa.FromAnnotations(d.AnnotationPrefix, first.Annotations).RoleARN})
+	uncovered := d.examineCoverage(ctx, r, annotated)
 	d.expandAll(ctx, annotated)
 	t := d.examineToken(ctx, r, first.Namespace, first.Name, irsa.ServiceAccount{})
 	w := d.newWard(ctx, r, t, annotated)
 	for _, a := range annotated {
-		e.Accounts = append(e.Accounts, w.look(d.AnnotationPrefix, a.Metadata))
+		v := w.look(d.AnnotationPrefix, a.Metadata)
+		if cause := uncovered[v.Namespace]; cause != "" && v.Status != Bad {
+			v.Status, v.Said = Bad, cause
+		}
+		e.Accounts = append(e.Accounts, v)
 	}
 	if t.unread && d.STS != nil && d.STS.Assume(ctx, irsa.FromAnnotations(d.AnnotationPrefix, first.Annotations).RoleARN, t.raw) == nil {
 		r.excuse("issuer", Unknown) // STS could read it
