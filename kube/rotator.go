@@ -118,13 +118,16 @@ func (r *Rotator) Run(ctx context.Context, config *rest.Config) error {
 	watches.Go(func() { r.watchSecret(ctx) })
 	mutating := &registration{client: client, resource: "mutatingwebhookconfigurations", name: r.Registration}
 	r.registrations = []*registration{mutating}
-	var validating *registration
 	if r.Validating != "" {
-		validating = &registration{client: client, resource: "validatingwebhookconfigurations", name: r.Validating}
+		validating := &registration{client: client, resource: "validatingwebhookconfigurations", name: r.Validating}
 		r.registrations = append(r.registrations, validating)
-		watches.Go(func() { r.watchValidating(ctx, validating) })
+		watches.Go(func() {
+			watchRegistration(ctx, r, validating, "ValidatingWebhookConfiguration", &admissionregistrationv1.ValidatingWebhookConfiguration{}, validatingWebhooks)
+		})
 	}
-	watches.Go(func() { r.watchMutating(ctx, mutating) })
+	watches.Go(func() {
+		watchRegistration(ctx, r, mutating, "MutatingWebhookConfiguration", &admissionregistrationv1.MutatingWebhookConfiguration{}, mutatingWebhooks)
+	})
 	r.rounds(ctx)
 	return nil
 }
@@ -145,38 +148,30 @@ func (r *Rotator) watchSecret(ctx context.Context) {
 	secret.run(ctx)
 }
 
-func (r *Rotator) watchMutating(ctx context.Context, reg *registration) {
-	o := object[*admissionregistrationv1.MutatingWebhookConfiguration]{
-		client: reg.client, resource: reg.resource, kind: "MutatingWebhookConfiguration",
-		example: &admissionregistrationv1.MutatingWebhookConfiguration{}, log: r.Log,
-	}
+// watchRegistration keeps reg as the cluster has it; webhooks reads those in it.
+func watchRegistration[T kubeObject](ctx context.Context, r *Rotator, reg *registration, kind string, example T, webhooks func(T) []registered) {
+	o := object[T]{client: reg.client, resource: reg.resource, kind: kind, example: example, log: r.Log}
 	o.store.name, o.store.missing = reg.name, func() error { return r.lost(reg) }
-	o.store.found = func(c *admissionregistrationv1.MutatingWebhookConfiguration) error {
-		webhooks := make([]registered, len(c.Webhooks))
-		for i, w := range c.Webhooks {
-			webhooks[i] = registered{w.Name, w.ClientConfig.CABundle}
-		}
-		r.learn(func() { reg.webhooks = webhooks })
+	o.store.found = func(c T) error {
+		found := webhooks(c)
+		r.learn(func() { reg.webhooks = found })
 		return nil
 	}
 	o.run(ctx)
 }
 
-func (r *Rotator) watchValidating(ctx context.Context, reg *registration) {
-	o := object[*admissionregistrationv1.ValidatingWebhookConfiguration]{
-		client: reg.client, resource: reg.resource, kind: "ValidatingWebhookConfiguration",
-		example: &admissionregistrationv1.ValidatingWebhookConfiguration{}, log: r.Log,
+func mutatingWebhooks(c *admissionregistrationv1.MutatingWebhookConfiguration) (list []registered) {
+	for _, w := range c.Webhooks {
+		list = append(list, registered{w.Name, w.ClientConfig.CABundle})
 	}
-	o.store.name, o.store.missing = reg.name, func() error { return r.lost(reg) }
-	o.store.found = func(c *admissionregistrationv1.ValidatingWebhookConfiguration) error {
-		webhooks := make([]registered, len(c.Webhooks))
-		for i, w := range c.Webhooks {
-			webhooks[i] = registered{w.Name, w.ClientConfig.CABundle}
-		}
-		r.learn(func() { reg.webhooks = webhooks })
-		return nil
+	return list
+}
+
+func validatingWebhooks(c *admissionregistrationv1.ValidatingWebhookConfiguration) (list []registered) {
+	for _, w := range c.Webhooks {
+		list = append(list, registered{w.Name, w.ClientConfig.CABundle})
 	}
-	o.run(ctx)
+	return list
 }
 
 func (r *Rotator) lost(reg *registration) error {

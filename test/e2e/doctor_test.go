@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,8 +25,12 @@ const doctorTrust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Act
 	`"Principal":{"Federated":"arn:aws:iam::` + account + `:oidc-provider/ISSUER"},` +
 	`"Condition":{"StringEquals":{"ISSUER:sub":"system:serviceaccount:NAMESPACE:web","ISSUER:aud":"sts.amazonaws.com"}}}]}`
 
-func newPatient(t *testing.T, s *system, number int) *patient {
+// patients are as many as there were: each has a namespace and a role of its own.
+var patients atomic.Int32
+
+func newPatient(t *testing.T, s *system) *patient {
 	t.Helper()
+	number := patients.Add(1)
 	c := s.client(t).as("administrator")
 	c.env["KUBECONFIG"] = filepath.Join(s.dir, "controlplane", "admin.kubeconfig")
 	p := &patient{client: c, namespace: fmt.Sprintf("doctor-%d", number), role: fmt.Sprintf("doctor.%d", number)}
@@ -211,7 +216,7 @@ func trust(from, to string) string {
 func TestDoctor(t *testing.T) {
 	require.Program(t, "aws")
 	s := theSystem(t)
-	healthy := newPatient(t, s, 99)
+	healthy := newPatient(t, s)
 	report, text := healthy.examine()
 	if out := healthy.inside(); !strings.Contains(out, ":assumed-role/"+healthy.role+"/") {
 		t.Fatalf("the healthy pod is not its role: %s", out)
@@ -231,9 +236,9 @@ func TestDoctor(t *testing.T) {
 	}
 	delete(healthy.env, "SSL_CERT_FILE")
 	table := "fault | the user sees | the doctor says | mended by its own advice\n"
-	for i, f := range faults {
+	for _, f := range faults {
 		passed := t.Run(f.name, func(t *testing.T) {
-			p := newPatient(t, s, i)
+			p := newPatient(t, s)
 			t.Cleanup(func() { p.sh("test ! -f \"$HOME/webhook.yaml\" || kubectl create -f \"$HOME/webhook.yaml\"") })
 			p.sh(f.breaks)
 			if f.again {
@@ -278,7 +283,7 @@ func TestDoctor(t *testing.T) {
 // and nothing else is. Here no controller makes its pods, so one stands for them.
 func TestDoctorTemplates(t *testing.T) {
 	require.Program(t, "aws")
-	p := newPatient(t, theSystem(t), 300)
+	p := newPatient(t, theSystem(t))
 	p.env["SSL_CERT_FILE"] = filepath.Join(p.system.dir, "issuer", "ca.crt")
 	sh := func(script string) string { // ROLE is in AWS_ROLE_ARN
 		return p.must("bash", "-euo", "pipefail", "-c", strings.ReplaceAll(script, "NAMESPACE", p.namespace))
@@ -322,6 +327,7 @@ END
 			t.Fatalf("%s is not in %s", step.gone, before)
 		}
 		sh(strings.Join(d.fix, "\n"))
+		time.Sleep(1100 * time.Millisecond) // kubectl rolls out once a second at most
 		if after := template(""); step.gone != "" && strings.Contains(after, step.gone) || !strings.Contains(after, "AWS_REGION") || !strings.Contains(after, "kept") {
 			t.Errorf("%s is in %s\nafter %q", step.gone, after, d.fix)
 		}

@@ -46,7 +46,7 @@ func awsCLI() sdk {
 // it prints, and names the same cause.
 func TestDoctorKnowsEverySDK(t *testing.T) {
 	s := theSystem(t)
-	p := newPatient(t, s, 300)
+	p := newPatient(t, s)
 	deny := trust(":web", ":api")
 	repair := trust("", "")
 	unused, err := net.Listen("tcp", "127.0.0.1:0")

@@ -98,7 +98,7 @@ func TestDoctorWebhook(t *testing.T) {
 		return at(l.Addr().(*net.TCPAddr).Port)
 	}
 	table := "fault | the user sees | the doctor says | mended by its own advice\n"
-	for i, f := range []struct {
+	for _, f := range []struct {
 		name   string
 		breaks func(t *testing.T, p *patient) []string
 		sees   string // by kubectl; "" where the pod is created, without its role
@@ -135,7 +135,7 @@ func TestDoctorWebhook(t *testing.T) {
 		}, "", "credentials-missing", "its namespaceSelector wants pod-identity=on", true},
 	} {
 		t.Run(f.name, func(t *testing.T) {
-			p := newPatient(t, s, 200+i)
+			p := newPatient(t, s)
 			t.Cleanup(func() { awaitWebhook(t, p) }) // the last but one thing to happen
 			p.webhookRegistration(t, f.breaks(t, p)...)
 			seen := ""
@@ -167,7 +167,7 @@ func TestDoctorWebhook(t *testing.T) {
 		}
 		table += f.name + " | " + sees + " | webhook: " + f.says + " | " + map[bool]string{true: "yes", false: "by hand"}[f.fixed] + "\n"
 	}
-	if d := newPatient(t, s, 299).diagnoseAccount(t); len(d.causes) > 0 {
+	if d := newPatient(t, s).diagnoseAccount(t); len(d.causes) > 0 {
 		t.Errorf("a false alarm: %s", d.text)
 	}
 	t.Log("\n" + table)
