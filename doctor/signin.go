@@ -47,9 +47,10 @@ type Principals interface {
 
 // SignIn examines the way in of an IAM user or role.
 type SignIn struct {
-	Cluster Cluster
-	Access  Access
-	Names   awsauth.NodeNames // stands for the names of nodes
+	ClusterID string // that EKS tokens are for; "" if that does not matter
+	Cluster   Cluster
+	Access    Access
+	Names     awsauth.NodeNames // stands for the names of nodes
 	// EKS is nil where nobody asks it; ClusterName is its name of the cluster.
 	EKS         EKS
 	ClusterName string
@@ -156,7 +157,7 @@ func (s *SignIn) Token(ctx context.Context, raw string, v Verifier) Report {
 	r := Report{Subject: "token"}
 	if strings.Count(raw, ".") == 2 && !strings.HasPrefix(raw, token.Prefix) {
 		r.bad("token", "it is a JWT: a service account's token, or an identity provider's", "that is no EKS token: it signs in by itself, or is for AWS",
-			insteadOf(raw)...)
+			s.insteadOf(raw)...)
 		return r
 	}
 	verified, err := v.Verify(ctx, raw)
@@ -170,6 +171,12 @@ func (s *SignIn) Token(ctx context.Context, raw string, v Verifier) Report {
 		if refused.Hint != "" {
 			fix = append(fix, "# "+refused.Hint)
 		}
+		switch refused.Reason {
+		case token.Credentials:
+			fix = append(fix, "aws sts get-caller-identity # whether STS knows your credentials", s.newToken())
+		case token.Malformed, token.Expired, token.Host, token.Signature:
+			fix = append(fix, s.newToken())
+		}
 		r.bad("token", err.Error(), "the token is refused: "+string(refused.Reason), fix...)
 		return r
 	case err != nil:
@@ -181,10 +188,15 @@ func (s *SignIn) Token(ctx context.Context, raw string, v Verifier) Report {
 	return r
 }
 
+// newToken makes another token for the cluster.
+func (s *SignIn) newToken() string {
+	return command("eksauth", "token", "-i", s.ClusterID, "--token-only") + " # makes a new one, by your AWS credentials"
+}
+
 // insteadOf says what is for whoever has a JWT. It is not repeated.
-func insteadOf(raw string) []string {
+func (s *SignIn) insteadOf(raw string) []string {
 	instead := []string{
-		"# an EKS token is what this prints: eksauth token -i CLUSTER --token-only",
+		s.newToken(),
 		"# what a JWT says of itself: eksauth inspect - < FILE",
 	}
 	said, err := oidc.Inspect(raw, time.Now())

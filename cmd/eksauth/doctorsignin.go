@@ -128,6 +128,7 @@ RBAC what they may do; or say at which of these it ends.
 			if err != nil {
 				return err
 			}
+			s.ClusterID = f.verify.clusterID
 			return p.conclude(s.Token(ctx, raw, verifier), f.output.value)
 		},
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/eksauth/eksauth/token"
 )
 
 // The way in: kubectl shows what the user sees, the doctor names the cause, and its
@@ -120,6 +122,16 @@ func TestDoctorToken(t *testing.T) {
 		d := diagnose(t, doctor, "token", "-i", "dev", f.token)
 		if len(d.causes) != 1 || d.causes[0] != f.cause || !strings.Contains(d.text, f.says) {
 			t.Errorf("%s: %v %s", name, d.causes, d.text)
+		}
+		if f.cause != "token" {
+			continue
+		}
+		// What is printed, pasted as it is, prints a token that lets her in.
+		said := c.run("bash", "-c", strings.Join(d.fix, "\n")).stdout
+		_, made, _ := strings.Cut("\n"+said, "\n"+token.Prefix)
+		made, _, _ = strings.Cut(made, "\n")
+		if d := diagnose(t, doctor, "token", "-i", "dev", token.Prefix+made); len(d.causes) > 0 {
+			t.Errorf("%s: after %q: %s", name, d.fix, d.text)
 		}
 	}
 }
