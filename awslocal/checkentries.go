@@ -30,7 +30,7 @@ func (c *checker) entries(k *Cluster, a *Account, d *census, path string) {
 			}
 		}
 		c.once(principals, e.PrincipalARN, at+".principalArn", "an access entry of "+e.PrincipalARN)
-		c.tags(e.Tags, at+".tags")
+		c.eksTags(e.Tags, at+".tags")
 	}
 	if k.AuthenticationMode == ConfigMapMode || k.AuthenticationMode == "" {
 		if len(k.AccessEntries) > 0 {
@@ -55,9 +55,9 @@ func (c *checker) entries(k *Cluster, a *Account, d *census, path string) {
 			}
 		}
 		c.once(accounts, p.Namespace+"/"+p.ServiceAccount, at, "an association of "+p.Namespace+"/"+p.ServiceAccount)
-		c.tags(p.Tags, at+".tags")
+		c.eksTags(p.Tags, at+".tags")
 	}
-	c.tags(k.Tags, path+".tags")
+	c.eksTags(k.Tags, path+".tags")
 }
 
 // ChangeMode says whether a cluster may go from one authentication mode to

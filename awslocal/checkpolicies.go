@@ -106,9 +106,18 @@ func (c *checker) document(doc PolicyDocument, path, key string) {
 	c.malformed(err, path)
 }
 
-func (c *checker) tags(tags []Tag, path string) {
+// tags checks the tags of IAM, whose keys do not differ in case alone.
+func (c *checker) tags(tags []Tag, path string) { c.tagsBy(strings.ToLower, tags, path) }
+
+// eksTags checks those of EKS, whose keys may.
+//
+// Source: "Tagging basics" in the EKS user guide.
+func (c *checker) eksTags(tags []Tag, path string) { c.tagsBy(strings.Clone, tags, path) }
+
+// tagsBy checks tags, of which no two have the same key by what key makes of it.
+func (c *checker) tagsBy(key func(string) string, tags []Tag, path string) {
 	if len(tags) > awsquery.MaxTags {
-		c.fail(path, "", "%d tags, and IAM allows %d", len(tags), awsquery.MaxTags)
+		c.fail(path, "", "%d tags, and AWS allows %d", len(tags), awsquery.MaxTags)
 	}
 	seen := map[string]string{}
 	for i, t := range tags {
@@ -119,7 +128,7 @@ func (c *checker) tags(tags []Tag, path string) {
 		if v.Err() != nil {
 			c.fail(at, "keys have 1 to 128 and values up to 256 letters, digits, spaces and any of _.:/=+-@", "%s is not a tag", quote(t.Key+"="+t.Value))
 		}
-		c.once(seen, strings.ToLower(t.Key), at+".key", "the tag "+t.Key)
+		c.once(seen, key(t.Key), at+".key", "the tag "+t.Key)
 	}
 }
 

@@ -75,6 +75,7 @@ func TestParseWorldRefuses(t *testing.T) {
 		{"      - name: ada", "      - path: /x/", 4, "accounts[0].users[0]: the user has no name; give name"},
 		{"      - name: ada", "      - name: ada lovelace", 4, `"ada lovelace" is not the name of a user`},
 		{"      - name: ada", "      - name: " + strings.Repeat("a", 65), 4, "is not the name of a user"},
+		{"      - name: ada", "      - name: ada\n        tags: [{key: a, value: b}, {key: A, value: c}]", 5, "the tag A is there already, in line 5"},
 		{"      - name: ada", "      - name: ada\n      - name: ADA", 5, "a user called ADA is there already, in line 4; keep one"},
 		{"      - name: ada", "      - name: ada\n        path: staff", 5, `"staff" is not a path; write / or /a/b/`},
 		{"      - name: ada", "      - name: ada\n        path: //", 5, "is not a path"},

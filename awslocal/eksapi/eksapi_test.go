@@ -69,16 +69,21 @@ func TestClusters(t *testing.T) {
 	localtest.IsAPIError(t, err, 409, "ResourceInUseException", "Cluster already exists with name: new")
 	_, err = client(t, s, localtest.AdaARN).DeleteCluster(ctx, &eks.DeleteClusterInput{Name: aws.String("new")})
 	localtest.IsAPIError(t, err, 403, "AccessDeniedException", "eks:DeleteCluster on resource: arn:aws:eks:us-east-1:111122223333:cluster/new because no identity-based policy allows")
-	if _, err := c.TagResource(ctx, &eks.TagResourceInput{ResourceArn: made.Cluster.Arn, Tags: map[string]string{"a": "b"}}); err != nil {
+	if _, err := c.TagResource(ctx, &eks.TagResourceInput{ResourceArn: made.Cluster.Arn, Tags: map[string]string{"a": "b", "A": "B"}}); err != nil {
 		t.Error(err)
 	}
 	if _, err := c.UntagResource(ctx, &eks.UntagResourceInput{ResourceArn: made.Cluster.Arn, TagKeys: []string{"team"}}); err != nil {
 		t.Error(err)
 	}
 	tags, err := c.ListTagsForResource(ctx, &eks.ListTagsForResourceInput{ResourceArn: made.Cluster.Arn})
-	if err != nil || len(tags.Tags) != 1 || tags.Tags["a"] != "b" {
+	if err != nil || len(tags.Tags) != 2 || tags.Tags["a"] != "b" || tags.Tags["A"] != "B" {
 		t.Errorf("%+v %v", tags, err)
 	}
+	text, err := localtest.World(t, s.Store).YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	localtest.Parse(t, string(text)) // has both
 	// Tags of another region's cluster are not this one's.
 	_, err = c.TagResource(ctx, &eks.TagResourceInput{ResourceArn: aws.String("arn:aws:eks:us-west-2:111122223333:cluster/new"), Tags: map[string]string{"a": "c"}})
 	localtest.IsAPIError(t, err, 404, "ResourceNotFoundException", "No resource found")

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +19,12 @@ import (
 
 // choices makes requests of a fuzzer's bytes: well-formed ones for the most part,
 // so that they get past the first check, and of things that other requests made.
-type choices struct{ bytes []byte }
+type choices struct {
+	bytes []byte
+	ids   []string // of access keys and of associations, as the APIs gave them
+}
+
+var ids = regexp.MustCompile(`AKIA[A-Z0-9]{16}|\ba-[a-z0-9]{17}\b`)
 
 func (c *choices) next() byte {
 	if len(c.bytes) == 0 {
@@ -138,8 +144,10 @@ func (c *choices) form() url.Values {
 		set("UserName", c.user())
 		set("GroupName", c.group())
 	case 6:
-		set("Action", c.of("CreateAccessKey", "ListAccessKeys"))
+		set("Action", c.of("CreateAccessKey", "ListAccessKeys", "UpdateAccessKey", "DeleteAccessKey"))
 		set("UserName", c.user())
+		set("AccessKeyId", c.of(append(c.ids, "AKIAIOSFODNN7EXAMPLE")...))
+		set("Status", c.of("Inactive", "Active"))
 	case 7, 8:
 		set("Action", "CreatePolicy")
 		set("PolicyName", c.policy())
@@ -217,7 +225,7 @@ func (c *choices) form() url.Values {
 func (c *choices) eks() (method, path, body string) {
 	cluster := "/clusters/" + url.PathEscape(c.cluster())
 	entry := cluster + "/access-entries/" + url.PathEscape(c.principal())
-	switch c.next() % 10 {
+	switch c.next() % 12 {
 	case 0, 1:
 		return "POST", "/clusters", fmt.Sprintf(`{"name":%q,"version":%q,"roleArn":%q,"resourcesVpcConfig":{"subnetIds":["subnet-1"]},"tags":{%q:%q},"accessConfig":{"authenticationMode":%q,"bootstrapClusterCreatorAdminPermissions":%s}}`,
 			c.cluster(), c.of("1.33", "1.3", "v1.33"), c.principal(), c.of("a", "A"), c.of("1", ""), c.of("API", "CONFIG_MAP", "API_AND_CONFIG_MAP", "api"), c.of("true", "false"))
@@ -237,6 +245,10 @@ func (c *choices) eks() (method, path, body string) {
 			c.of("namespace", "cluster"), c.of("a", "a*", "A", "kube-system"))
 	case 8:
 		return "DELETE", entry, ""
+	case 9:
+		return "POST", cluster + "/pod-identity-associations/" + url.PathEscape(c.of(append(c.ids, "a-12345678901234567")...)), fmt.Sprintf(`{"roleArn":%q}`, c.principal())
+	case 10:
+		return []string{"POST", "DELETE"}[c.next()%2], "/tags/" + url.PathEscape(c.of("arn:aws:eks:us-east-1:111122223333:cluster/dev", "arn:aws:eks:eu-west-1:111122223333:cluster/c1")) + "?tagKeys=a", fmt.Sprintf(`{"tags":{%q:%q}}`, c.of("a", "A", "b"), c.of("1", ""))
 	}
 	return "POST", cluster + "/pod-identity-associations", fmt.Sprintf(`{"namespace":%q,"serviceAccount":%q,"roleArn":%q,"targetRoleArn":%q,"tags":{%q:%q}}`,
 		c.of("a", "b", "A"), c.of("b", "a.b"), c.principal(), c.principal(), c.of("a", "A"), c.of("1", ""))
@@ -262,7 +274,7 @@ func FuzzSequences(f *testing.F) {
 		localtest.Apply(t, store, w)
 		handler := server.New(server.Config{Store: store, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 		var done strings.Builder
-		for c := (&choices{data}); len(c.bytes) > 0 && done.Len() < 20_000; {
+		for c := (&choices{bytes: data}); len(c.bytes) > 0 && done.Len() < 20_000; {
 			service, method, target, body := "iam", http.MethodPost, "/", ""
 			contentType := "application/x-www-form-urlencoded"
 			if c.next()%3 == 0 {
@@ -278,6 +290,7 @@ func FuzzSequences(f *testing.F) {
 			}
 			recorder := httptest.NewRecorder()
 			handler.ServeHTTP(recorder, r)
+			c.ids = append(c.ids, ids.FindAllString(recorder.Body.String(), -1)...)
 			fmt.Fprintf(&done, "%s %s %s\n%d\n", method, target, body, recorder.Code)
 			if recorder.Code >= 500 {
 				t.Fatalf("%s%s", done.String(), recorder.Body)
