@@ -200,6 +200,7 @@ func conformance() []conformanceCase {
 		{name: "? is exactly one", given: roles(role(acct+"role/dev?", "d")), who: sess + "dev/x", want: notMapped},
 		{name: "a wildcard in a user's path", given: users(user(acct+"user/team-*/ada", "ada")), who: acct + "user/team-a/ada", want: "ada", how: ByPattern},
 		{name: "* goes beyond a slash, as in IAM", given: users(user(acct+"user/team*", "t")), who: acct + "user/team/dev/ada", want: "t", how: ByPattern},
+		{name: "a role's path with a wildcard is dropped", given: roles(role(acct+"role/team*dev/builder", "b")), who: sess + "builder/x", want: "b", how: ByRoleName},
 		{name: "a role's path before a wildcard is dropped", given: roles(role(acct+"role/team/dev-*", "d")), who: sess + "dev-one/x", want: "d", how: ByPattern},
 		{name: "a wildcard before the exact role", given: roles(role(acct+"role/dev-*", "first"), role(acct+"role/dev-one", "second")), who: sess + "dev-one/x", want: "first", how: ByPattern},
 		{name: "the exact role before a wildcard", given: roles(role(acct+"role/dev-one", "first"), role(acct+"role/dev-*", "second")), who: sess + "dev-one/x", want: "first", how: ByARN},

@@ -84,6 +84,9 @@ func isHex(s string) bool {
 func (n *notes) readARN(s string) (p arn.Principal, how How, ok bool) {
 	if strings.ContainsAny(s, wildcards) {
 		p, ok := n.readPattern(s)
+		if p.Kind == arn.Role && !strings.ContainsAny(p.Name, wildcards) { // they are in the path, which is dropped
+			return p, ByRoleName, ok
+		}
 		return p, ByPattern, ok
 	}
 	p, err := arn.ParsePrincipal(s)

@@ -49,6 +49,8 @@ func TestPatternsSayWhatIsBetter(t *testing.T) {
 	for arn, want := range map[string]string{
 		acct + "role/AWSReservedSSO_Admin_*":                                 "write sso: {permissionSetName",
 		acct + "role/aws-reserved/sso.amazonaws.com/*/AWSReservedSSO_Admin*": "write sso: {permissionSetName",
+		acct + "role/team*dev/builder":                                       "write it without the path",
+		acct + "role/?/builder":                                              "write it without the path",
 		acct + "role/team/dev-*":                                             "write it without the path",
 		acct + "role/dev-*":                                                  "",
 	} {
