@@ -1,0 +1,100 @@
+package server_test
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eksauth/eksauth/awslocal"
+	"github.com/eksauth/eksauth/internal/localtest"
+	"github.com/eksauth/eksauth/sigv4"
+)
+
+// send is one request of the administrator's, who may do it.
+func send(t testing.TB, s *localtest.Service, service, method, target, contentType, body string) string {
+	t.Helper()
+	r, err := http.NewRequest(method, s.URL+target, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", contentType)
+	if err := sigv4.Sign(r, sigv4.PayloadHash([]byte(body)), localtest.CredentialsOf(t, s.Store, "arn:aws:iam::111122223333:user/administrator"), localtest.Region, service, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("%s %s %s: %d %v %s", method, target, body, response.StatusCode, err, text)
+	}
+	return string(text)
+}
+
+// iamCall sends an action with parameters, as pairs.
+func iamCall(t testing.TB, s *localtest.Service, action string, params ...string) string {
+	t.Helper()
+	form := url.Values{"Action": {action}, "Version": {"2010-05-08"}}
+	for i := 0; i+1 < len(params); i += 2 {
+		form.Set(params[i], params[i+1])
+	}
+	return send(t, s, "iam", http.MethodPost, "/", "application/x-www-form-urlencoded", form.Encode())
+}
+
+func eksCall(t testing.TB, s *localtest.Service, method, target, body string) string {
+	t.Helper()
+	return send(t, s, "eks", method, target, "application/json", body)
+}
+
+// exported says that what the store has can be written down, is read again, and is
+// the same in a new store and in this one.
+func exported(t testing.TB, s *localtest.Service) {
+	t.Helper()
+	text, err := localtest.World(t, s.Store).YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := awslocal.ParseWorld("world.yaml", text)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	for _, store := range []*awslocal.Store{localtest.Open(t, t.TempDir()), s.Store} {
+		localtest.Apply(t, store, again)
+		second, err := localtest.World(t, store).YAML()
+		if err != nil || string(second) != string(text) {
+			t.Fatalf("%v\n%s\nwas\n%s", err, second, text)
+		}
+	}
+}
+
+const (
+	trustAccount = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"sts:AssumeRole"}}`
+	seeClusters  = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"eks:DescribeCluster","Resource":"*"}}`
+)
+
+// What a policy may have in JSON is the same after a world was written and read.
+func TestExportPolicies(t *testing.T) {
+	t.Parallel()
+	const before, behind = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"eks:*","Resource":"*","Condition":`, `}}`
+	for name, document := range map[string]string{
+		"booleans":             before + `{"Bool":{"aws:SecureTransport":true},"Null":{"aws:userid":[false]}}` + behind,
+		"numbers":              before + `{"NumericLessThan":{"aws:MultiFactorAuthAge":3600}}` + behind,
+		"a tab and lines":      before + `{"StringEquals":{"aws:PrincipalTag/x":"\ta\nb"}}` + behind,
+		"a key of a tab":       before + `{"StringEquals":{"\ta\nb:x":"y"}}` + behind,
+		"characters of YAML's": before + `{"StringEquals":{"aws:PrincipalTag/x":"\ufffe\uffff\ufeff\u007f\u0080\u0085\u2028\u0000"}}` + behind,
+		"indented with tabs":   "\t{\n\t\t\"Statement\": {\"Effect\": \"Allow\", \"Action\": \"eks:*\", \"Resource\": \"*\"}\n\t}\n",
+		"a pair of surrogates": "\t{\r\n\t\t" + strings.TrimPrefix(before, "{") + `{"StringEquals":{"aws:PrincipalTag/x":"\ud83d\ude00"}}` + behind + "\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := localtest.ServeDefault(t)
+			iamCall(t, s, "CreatePolicy", "PolicyName", "p", "PolicyDocument", document)
+			exported(t, s)
+		})
+	}
+}
