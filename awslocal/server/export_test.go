@@ -98,3 +98,19 @@ func TestExportPolicies(t *testing.T) {
 		})
 	}
 }
+
+// Texts of which an API says nothing but their length are the same as well.
+func TestExportTexts(t *testing.T) {
+	t.Parallel()
+	s := localtest.ServeDefault(t)
+	const text = "\tof\n\ttwo lines\n"
+	iamCall(t, s, "CreateRole", "RoleName", "r", "AssumeRolePolicyDocument", trustAccount, "Description", text)
+	iamCall(t, s, "CreatePolicy", "PolicyName", "p", "PolicyDocument", seeClusters, "Description", text)
+	iamCall(t, s, "CreateOpenIDConnectProvider", "Url", "https://oidc.example.com", "ClientIDList.member.1", text)
+	eksCall(t, s, "POST", "/clusters/dev/update-config", `{"accessConfig":{"authenticationMode":"API"}}`)
+	eksCall(t, s, "POST", "/clusters/dev/access-entries", `{"principalArn":"`+localtest.AdaARN+`","kubernetesGroups":["\ta\nb"],"username":"\ta\nb"}`)
+	exported(t, s)
+	if got := localtest.World(t, s.Store).Accounts[0].Policies[0].Description; got != text {
+		t.Errorf("%q became %q", text, got)
+	}
+}
