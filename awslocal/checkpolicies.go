@@ -65,7 +65,7 @@ func (c *checker) attached(a *Account, managed []string, inline []InlinePolicy, 
 	seen := map[string]string{}
 	for i, p := range inline {
 		at := indexPath(path+".inlinePolicies", i)
-		if !policyNameShape(p.Name) {
+		if !longNameShape(p.Name) {
 			c.fail(at+".name", "1 to 128 letters, digits and any of _+=,.@-", "%s is not the name of a policy", quote(p.Name))
 		}
 		c.once(seen, p.Name, at+".name", "a policy called "+p.Name)

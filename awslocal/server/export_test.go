@@ -114,3 +114,17 @@ func TestExportTexts(t *testing.T) {
 		t.Errorf("%q became %q", text, got)
 	}
 }
+
+// Names may be as long as IAM has them.
+func TestExportLongNames(t *testing.T) {
+	t.Parallel()
+	s := localtest.ServeDefault(t)
+	long := strings.Repeat("x", 128)
+	iamCall(t, s, "CreateGroup", "GroupName", long)
+	iamCall(t, s, "CreatePolicy", "PolicyName", long, "PolicyDocument", seeClusters)
+	iamCall(t, s, "AttachGroupPolicy", "GroupName", long, "PolicyArn", "arn:aws:iam::111122223333:policy/"+long)
+	iamCall(t, s, "CreateUser", "UserName", long[:64])
+	iamCall(t, s, "AddUserToGroup", "UserName", long[:64], "GroupName", long)
+	iamCall(t, s, "CreateRole", "RoleName", long[:64], "AssumeRolePolicyDocument", trustAccount)
+	exported(t, s)
+}
