@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/eksauth/eksauth/awsquery"
 	"github.com/eksauth/eksauth/iam"
@@ -107,7 +108,19 @@ func (c *checker) document(doc PolicyDocument, path, key string) {
 }
 
 // tags checks the tags of IAM, whose keys do not differ in case alone.
-func (c *checker) tags(tags []Tag, path string) { c.tagsBy(strings.ToLower, tags, path) }
+func (c *checker) tags(tags []Tag, path string) { c.tagsBy(foldKey, tags, path) }
+
+// foldKey is the same for keys that strings.EqualFold takes for the same, as the API
+// does. strings.ToLower makes an i of U+0130 besides.
+func foldKey(key string) string {
+	return strings.Map(func(r rune) rune {
+		least := r
+		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+			least = min(least, other)
+		}
+		return least
+	}, key)
+}
 
 // eksTags checks those of EKS, whose keys may.
 //

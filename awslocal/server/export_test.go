@@ -128,3 +128,24 @@ func TestExportLongNames(t *testing.T) {
 	iamCall(t, s, "CreateRole", "RoleName", long[:64], "AssumeRolePolicyDocument", trustAccount)
 	exported(t, s)
 }
+
+// IAM does not look at the case of a tag's key, and EKS does.
+func TestExportTags(t *testing.T) {
+	t.Parallel()
+	s := localtest.ServeDefault(t)
+	iamCall(t, s, "TagUser", "UserName", "ada.lovelace", "Tags.member.1.Key", "i", "Tags.member.1.Value", "1",
+		"Tags.member.2.Key", "\u0130", "Tags.member.2.Value", "2", "Tags.member.3.Key", "\u212a", "Tags.member.3.Value", "3", "Tags.member.4.Key", "k", "Tags.member.4.Value", "4")
+	eksCall(t, s, "POST", "/tags/"+url.PathEscape("arn:aws:eks:us-east-1:111122223333:cluster/dev"), `{"tags":{"Name":"1","name":"2"}}`)
+	eksCall(t, s, "POST", "/clusters/dev/update-config", `{"accessConfig":{"authenticationMode":"API"}}`)
+	eksCall(t, s, "POST", "/clusters/dev/access-entries", `{"principalArn":"`+localtest.AdaARN+`","tags":{"a":"","A":""}}`)
+	eksCall(t, s, "POST", "/clusters/dev/pod-identity-associations", `{"namespace":"a","serviceAccount":"b","roleArn":"`+localtest.RoleARN+`","tags":{"a":"","A":""}}`)
+	exported(t, s)
+}
+
+// The length of a client id is counted in characters.
+func TestExportClientIDs(t *testing.T) {
+	t.Parallel()
+	s := localtest.ServeDefault(t)
+	iamCall(t, s, "CreateOpenIDConnectProvider", "Url", "https://oidc.example.com", "ClientIDList.member.1", strings.Repeat("\u00e9", 255))
+	exported(t, s)
+}
