@@ -172,6 +172,7 @@ func (m *merger) policy(p *ManagedPolicy, account string, order int) {
 		Default:     cmp.Or(p.DefaultVersion, firstVersion),
 		Tags:        slices.Clone(p.Tags),
 		Created:     m.created(old.Created, there), Updated: m.now,
+		Last: old.Last,
 	}
 	for _, v := range p.versions() {
 		created := m.now

@@ -15,6 +15,9 @@ import (
 // Source: "IAM and AWS STS quotas" in the IAM user guide.
 const maxVersions = 5
 
+// maxVersion bounds the number of a version; those of more come after it.
+const maxVersion = 1_000_000_000
+
 // policies checks the managed policies and the groups of an account.
 func (c *checker) policies(a *Account, path string) {
 	seen := map[string]string{}
@@ -50,7 +53,7 @@ func (c *checker) managedPolicy(p *ManagedPolicy, seen map[string]string, path s
 	ids := map[string]string{}
 	for i, v := range p.Versions {
 		at := indexPath(path+".versions", i)
-		if n, err := strconv.Atoi(strings.TrimPrefix(v.ID, "v")); err != nil || n < 1 || v.ID != "v"+strconv.Itoa(n) {
+		if n, err := strconv.Atoi(strings.TrimPrefix(v.ID, "v")); err != nil || n < 1 || n > maxVersion || v.ID != "v"+strconv.Itoa(n) {
 			c.fail(at+".id", "such as v1", "%s is not the id of a version", quote(v.ID))
 		}
 		c.once(ids, v.ID, at+".id", "the version "+v.ID)

@@ -263,9 +263,9 @@ func (c *call) createPolicyVersion() (result []element, err error) {
 		if err := c.checkManaged(document); err != nil {
 			return err
 		}
-		last, _ := strconv.Atoi(p.Versions[len(p.Versions)-1].ID[1:])
-		v := awslocal.VersionRecord{ID: "v" + strconv.Itoa(max(last, p.Last)+1), Document: awslocal.PolicyDocument(document), Created: i.Now}
-		p.Versions, p.Updated, p.Last = append(p.Versions, v), i.Now, max(last, p.Last)+1
+		p.Last = p.LastVersion() + 1
+		v := awslocal.VersionRecord{ID: "v" + strconv.Itoa(p.Last), Document: awslocal.PolicyDocument(document), Created: i.Now}
+		p.Versions, p.Updated = append(p.Versions, v), i.Now
 		if asDefault {
 			p.Default = v.ID
 		}
@@ -325,8 +325,7 @@ func (c *call) deletePolicyVersion() ([]element, error) {
 		if id == p.Default {
 			return errDeleteConflict("Cannot delete the default version of a policy.")
 		}
-		last, _ := strconv.Atoi(p.Versions[len(p.Versions)-1].ID[1:])
-		p.Last = max(p.Last, last) // its id is not given again
+		p.Last = p.LastVersion() // its id is not given again
 		p.Versions = slices.Delete(p.Versions, at, at+1)
 		return nil
 	})

@@ -149,3 +149,28 @@ func TestExportClientIDs(t *testing.T) {
 	iamCall(t, s, "CreateOpenIDConnectProvider", "Url", "https://oidc.example.com", "ClientIDList.member.1", strings.Repeat("\u00e9", 255))
 	exported(t, s)
 }
+
+// No id of a version is given twice, in whatever order a world has them, nor after
+// the world was applied again.
+func TestExportVersions(t *testing.T) {
+	t.Parallel()
+	s := localtest.ServeDefault(t)
+	localtest.Apply(t, s.Store, localtest.Parse(t, `accounts:
+  - id: "111122223333"
+    policies:
+      - name: p
+        versions:
+          - {id: v2, document: {Statement: {Effect: Allow, Action: "eks:*", Resource: "*"}}}
+          - {id: v1, document: {Statement: {Effect: Allow, Action: "eks:*", Resource: "*"}}}
+        defaultVersion: v2
+`))
+	const p = "arn:aws:iam::111122223333:policy/p"
+	for _, id := range []string{"v3", "v4"} {
+		if body := iamCall(t, s, "CreatePolicyVersion", "PolicyArn", p, "PolicyDocument", seeClusters); !strings.Contains(body, "<VersionId>"+id+"<") {
+			t.Errorf("%s is not %s", body, id)
+		}
+		exported(t, s)
+		iamCall(t, s, "DeletePolicyVersion", "PolicyArn", p, "VersionId", id)
+		exported(t, s)
+	}
+}
