@@ -4,10 +4,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/eksauth/eksauth/arn"
 	"github.com/eksauth/eksauth/awslocal"
 	"github.com/eksauth/eksauth/internal/localtest"
 	"github.com/eksauth/eksauth/sigv4"
@@ -172,5 +174,17 @@ func TestExportVersions(t *testing.T) {
 		exported(t, s)
 		iamCall(t, s, "DeletePolicyVersion", "PolicyArn", p, "VersionId", id)
 		exported(t, s)
+	}
+}
+
+// An administrator who was deleted or has another name does not come back with all
+// rights when the world is applied.
+func TestExportNoAdministrator(t *testing.T) {
+	t.Parallel()
+	s := localtest.ServeDefault(t)
+	iamCall(t, s, "UpdateUser", "UserName", "administrator", "NewUserName", "grace")
+	exported(t, s)
+	if users, err := s.Store.Users(); err != nil || slices.ContainsFunc(users, func(p arn.Principal) bool { return p.Name == "administrator" }) {
+		t.Errorf("%v %v", users, err)
 	}
 }
