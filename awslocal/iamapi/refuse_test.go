@@ -2,10 +2,15 @@ package iamapi_test
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/eksauth/eksauth/awslocal/iamapi"
+	"github.com/eksauth/eksauth/awslocal/server"
 	"github.com/eksauth/eksauth/internal/localtest"
 )
 
@@ -176,6 +181,25 @@ func TestQuotas(t *testing.T) {
 	must(t, s, "TagUser", tags...)
 	ask(t, s, administrator, "TagUser", "UserName", "grace", "Tags.member.1.Key", "one.more", "Tags.member.1.Value", "").
 		refused(t, 409, "LimitExceeded", "The number of tags has reached the maximum limit.")
+}
+
+// What AWS raises for nobody, no world may have either.
+func TestFixedQuotas(t *testing.T) {
+	t.Parallel()
+	store := localtest.ServeDefault(t).Store
+	handler := server.New(server.Config{Store: store, Now: time.Now, Log: slog.New(slog.DiscardHandler), Quotas: iamapi.Quotas{AccessKeysPerUser: 3, Users: 6000}})
+	s := &localtest.Service{Store: store, Server: httptest.NewServer(handler)}
+	t.Cleanup(s.Server.Close)
+	s.URL = s.Server.URL
+	must(t, s, "CreateAccessKey", "UserName", "ada.lovelace")
+	ask(t, s, administrator, "CreateAccessKey", "UserName", "ada.lovelace").refused(t, 409, "LimitExceeded", "Cannot exceed quota for AccessKeysPerUser: 2")
+	if body := must(t, s, "GetAccountSummary"); !strings.Contains(body, "6000") {
+		t.Errorf("the quota of users is not another: %s", body)
+	}
+	var q iamapi.Quotas
+	if q.Set("versionsPerPolicy", 6) == nil || q.Set("versionsPerPolicy", 4) != nil || q.Set("Roles", 5000) != nil || q.Set("Nothing", 1) == nil {
+		t.Errorf("%+v", q)
+	}
 }
 
 // Nobody without a signature is anybody, and secrets stay out of the log.
