@@ -86,8 +86,8 @@ func policyARN(i *awslocal.IAM, p awslocal.PolicyRecord) string { return p.ARN(i
 
 // owner is who has a policy attached.
 type owner struct {
-	kind     string // user, group, role
-	name, id string
+	kind           string // user, group, role
+	path, name, id string
 }
 
 // attachments are those who have a policy attached, and those whose boundary it
@@ -109,18 +109,18 @@ func attachedTo(i *awslocal.IAM, policy string) (attachments, error) {
 		return a, err
 	}
 	for _, u := range users {
-		add(owner{"user", u.Name, u.ID}, u.Attachments)
+		add(owner{"user", u.Path, u.Name, u.ID}, u.Attachments)
 	}
 	groups, err := i.Groups().All()
 	if err != nil {
 		return a, err
 	}
 	for _, g := range groups {
-		add(owner{"group", g.Name, g.ID}, g.Attachments)
+		add(owner{"group", g.Path, g.Name, g.ID}, g.Attachments)
 	}
 	roles, err := i.Roles().All()
 	for _, r := range roles {
-		add(owner{"role", r.Name, r.ID}, r.Attachments)
+		add(owner{"role", r.Path, r.Name, r.ID}, r.Attachments)
 	}
 	return a, err
 }
@@ -344,16 +344,21 @@ func (c *call) listEntitiesForPolicy() (result []element, err error) {
 	w := c.window()
 	filter := c.optional("EntityFilter", choice("User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"))
 	usage := c.optional("PolicyUsageFilter", choice("PermissionsPolicy", "PermissionsBoundary"))
-	c.optional("PathPrefix", pathPrefixShape())
+	prefix := c.optional("PathPrefix", pathPrefixShape())
 	err = c.seePolicy(func(i *awslocal.IAM, p awslocal.PolicyRecord) error {
 		a, err := attachedTo(i, policyARN(i, p))
-		list := a.policies
-		if usage == "PermissionsBoundary" {
-			list = a.boundaries
+		var list []owner
+		if usage != "PermissionsBoundary" {
+			list = append(list, a.policies...)
+		}
+		if usage != "PermissionsPolicy" { // who has it as both is listed once
+			list = append(list, slices.DeleteFunc(a.boundaries, func(o owner) bool { return slices.Contains(list, o) })...)
 		}
 		key := func(o owner) string { return o.kind + "/" + strings.ToLower(o.name) }
 		list = slices.SortedFunc(slices.Values(list), func(a, b owner) int { return cmp.Compare(key(a), key(b)) })
-		list = slices.DeleteFunc(list, func(o owner) bool { return filter != "" && !strings.EqualFold(o.kind, filter) })
+		list = slices.DeleteFunc(list, func(o owner) bool {
+			return filter != "" && !strings.EqualFold(o.kind, filter) || !strings.HasPrefix(o.path, prefix)
+		})
 		var shown []owner
 		rest := page(w, "", list, key, func(o owner) any {
 			shown = append(shown, o)

@@ -183,6 +183,41 @@ func TestQuotas(t *testing.T) {
 		refused(t, 409, "LimitExceeded", "The number of tags has reached the maximum limit.")
 }
 
+// Whoever keeps a policy from being deleted is listed, under the path that is asked
+// for.
+func TestEntitiesForPolicy(t *testing.T) {
+	t.Parallel()
+	s := localtest.ServeDefault(t)
+	const see = "arn:aws:iam::111122223333:policy/see"
+	must(t, s, "CreatePolicy", "PolicyName", "see", "PolicyDocument", seeClusters)
+	must(t, s, "CreateUser", "UserName", "grace", "Path", "/team/", "PermissionsBoundary", see)
+	must(t, s, "AttachUserPolicy", "UserName", "grace", "PolicyArn", see)
+	must(t, s, "CreateUser", "UserName", "joan", "PermissionsBoundary", see)
+	must(t, s, "AttachRolePolicy", "RoleName", "awesome.role", "PolicyArn", see)
+	for _, tc := range []struct{ name, value, want string }{
+		{"MaxItems", "9", "grace joan awesome.role"},
+		{"PolicyUsageFilter", "PermissionsBoundary", "grace joan"},
+		{"PolicyUsageFilter", "PermissionsPolicy", "grace awesome.role"},
+		{"EntityFilter", "Role", "awesome.role"},
+		{"PathPrefix", "/team/", "grace"},
+		{"PathPrefix", "/nowhere/", ""},
+	} {
+		body := must(t, s, "ListEntitiesForPolicy", "PolicyArn", see, tc.name, tc.value)
+		var got []string
+		for _, name := range []string{"grace", "joan", "awesome.role"} {
+			if n := strings.Count(body, ">"+name+"<"); n > 0 {
+				got = append(got, name)
+				if n > 1 {
+					t.Errorf("%s is listed %d times", name, n)
+				}
+			}
+		}
+		if strings.Join(got, " ") != tc.want {
+			t.Errorf("%s=%s: %q, want %s", tc.name, tc.value, got, tc.want)
+		}
+	}
+}
+
 // What AWS raises for nobody, no world may have either.
 func TestFixedQuotas(t *testing.T) {
 	t.Parallel()
