@@ -59,10 +59,18 @@ func (c *call) checkManaged(document string) error {
 	return nil
 }
 
-// showPolicy counts what the policy is attached to.
 func showPolicy(i *awslocal.IAM, p awslocal.PolicyRecord) ([]element, error) {
+	shown, err := listPolicy(i, p)
+	if p.Description != "" {
+		shown = append(shown, awsquery.E("Description", p.Description))
+	}
+	return append(shown, showTags(p.Tags)...), err
+}
+
+// listPolicy is a policy in a list. It counts what the policy is attached to.
+func listPolicy(i *awslocal.IAM, p awslocal.PolicyRecord) ([]element, error) {
 	attached, err := attachedTo(i, policyARN(i, p))
-	shown := []element{
+	return []element{
 		awsquery.E("PolicyName", p.Name),
 		awsquery.E("PolicyId", p.ID),
 		awsquery.E("Arn", policyARN(i, p)),
@@ -73,11 +81,7 @@ func showPolicy(i *awslocal.IAM, p awslocal.PolicyRecord) ([]element, error) {
 		awsquery.E("IsAttachable", true),
 		awsquery.E("CreateDate", p.Created),
 		awsquery.E("UpdateDate", p.Updated),
-	}
-	if p.Description != "" {
-		shown = append(shown, awsquery.E("Description", p.Description))
-	}
-	return append(shown, showTags(p.Tags)...), err
+	}, err
 }
 
 // policyARN is that of an account's policy, or of one of AWS's own, whose account
@@ -226,7 +230,7 @@ func (c *call) listPolicies() (result []element, err error) {
 		})
 		slices.SortFunc(all, func(a, b awslocal.PolicyRecord) int { return cmp.Compare(policyARN(i, a), policyARN(i, b)) })
 		result = page(w, "Policies", all, func(p awslocal.PolicyRecord) string { return policyARN(i, p) }, func(p awslocal.PolicyRecord) any {
-			shown, showErr := showPolicy(i, p)
+			shown, showErr := listPolicy(i, p)
 			err = cmp.Or(err, showErr)
 			return shown
 		})

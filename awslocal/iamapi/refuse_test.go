@@ -218,6 +218,27 @@ func TestEntitiesForPolicy(t *testing.T) {
 	}
 }
 
+// A list does not have everything: who needs the rest asks for each.
+func TestListsAreShort(t *testing.T) {
+	t.Parallel()
+	s := localtest.ServeDefault(t)
+	const see = "arn:aws:iam::111122223333:policy/see"
+	tag := []string{"Tags.member.1.Key", "team", "Tags.member.1.Value", "navy"}
+	must(t, s, "CreatePolicy", append(tag, "PolicyName", "see", "PolicyDocument", seeClusters, "Description", "sees")...)
+	must(t, s, "CreateUser", append(tag, "UserName", "grace", "PermissionsBoundary", see)...)
+	must(t, s, "CreateRole", append(tag, "RoleName", "cobol", "PermissionsBoundary", see, "AssumeRolePolicyDocument", trustAda)...)
+	for list, get := range map[string][]string{"ListUsers": {"GetUser", "UserName", "grace"}, "ListRoles": {"GetRole", "RoleName", "cobol"}, "ListPolicies": {"GetPolicy", "PolicyArn", see}} {
+		all := must(t, s, list)
+		if strings.Contains(all, "navy") || strings.Contains(all, "PermissionsBoundaryArn") || strings.Contains(all, "sees") {
+			t.Errorf("%s: %s", list, all)
+		}
+		one := must(t, s, get[0], get[1:]...)
+		if !strings.Contains(one, "navy") || !strings.Contains(one, "PermissionsBoundaryArn") && !strings.Contains(one, "sees") {
+			t.Errorf("%q: %s", get, one)
+		}
+	}
+}
+
 // What AWS raises for nobody, no world may have either.
 func TestFixedQuotas(t *testing.T) {
 	t.Parallel()
