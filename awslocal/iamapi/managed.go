@@ -13,7 +13,7 @@ import (
 
 func (c *call) createPolicy() (result []element, err error) {
 	p := awslocal.PolicyRecord{
-		Account: c.account(), Name: c.required("PolicyName", policyNameShape()), Path: c.path(),
+		Account: c.account(), Name: c.required("PolicyName", policyNameShape()), Path: c.policyPath(),
 		Description: c.optional("Description", policyDescriptionShape()), Default: "v1",
 	}
 	document := c.required("PolicyDocument", documentShape())
@@ -203,9 +203,9 @@ func (c *call) getPolicy() (result []element, err error) {
 
 func (c *call) listPolicies() (result []element, err error) {
 	w, prefix := c.window(), c.optional("PathPrefix", pathPrefixShape())
-	scope := c.optional("Scope", choice("All", "AWS", "Local"))
-	onlyAttached := c.optional("OnlyAttached", choice("true", "false")) == "true"
-	usage := c.optional("PolicyUsageFilter", choice("PermissionsPolicy", "PermissionsBoundary"))
+	scope := c.choice("Scope", "All", "AWS", "Local")
+	onlyAttached := c.choice("OnlyAttached", "true", "false") == "true"
+	usage := c.choice("PolicyUsageFilter", "PermissionsPolicy", "PermissionsBoundary")
 	if err := c.ready(); err != nil {
 		return nil, err
 	}
@@ -259,7 +259,7 @@ func (c *call) deletePolicy() ([]element, error) {
 
 func (c *call) createPolicyVersion() (result []element, err error) {
 	document := c.required("PolicyDocument", documentShape())
-	asDefault := c.optional("SetAsDefault", choice("true", "false")) == "true"
+	asDefault := c.choice("SetAsDefault", "true", "false") == "true"
 	err = c.changePolicy(func(i *awslocal.IAM, p *awslocal.PolicyRecord) error {
 		if most := c.h.Quotas.withDefaults().VersionsPerPolicy; len(p.Versions) >= most {
 			return errLimit("A managed policy can have up to %d versions. Before you create a new version, you must delete an existing version.", most)
@@ -346,8 +346,8 @@ func (c *call) setDefaultPolicyVersion() ([]element, error) {
 
 func (c *call) listEntitiesForPolicy() (result []element, err error) {
 	w := c.window()
-	filter := c.optional("EntityFilter", choice("User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"))
-	usage := c.optional("PolicyUsageFilter", choice("PermissionsPolicy", "PermissionsBoundary"))
+	filter := c.choice("EntityFilter", "User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy")
+	usage := c.choice("PolicyUsageFilter", "PermissionsPolicy", "PermissionsBoundary")
 	prefix := c.optional("PathPrefix", pathPrefixShape())
 	err = c.seePolicy(func(i *awslocal.IAM, p awslocal.PolicyRecord) error {
 		a, err := attachedTo(i, policyARN(i, p))
