@@ -78,6 +78,7 @@ func TestRefusals(t *testing.T) {
 		{"CreateRole", "RoleName=new|AssumeRolePolicyDocument={", 400, "MalformedPolicyDocument", ""},
 		{"CreateRole", "RoleName=new|AssumeRolePolicyDocument=" + seeClusters, 400, "MalformedPolicyDocument", "AssumeRole policy may only specify STS AssumeRole actions"},
 		{"CreateRole", "RoleName=new|AssumeRolePolicyDocument=" + strings.Replace(trustAda, "ada.lovelace", "nobody", 1), 400, "MalformedPolicyDocument", `Invalid principal in policy: "AWS":"arn:aws:iam::111122223333:user/nobody"`},
+		{"CreateRole", "RoleName=new|AssumeRolePolicyDocument=" + strings.Replace(trustAda, "ada.lovelace", "Ada.Lovelace", 1), 400, "MalformedPolicyDocument", "Invalid principal in policy"},
 		{"CreateRole", "RoleName=new|AssumeRolePolicyDocument=" + strings.Replace(trustAda, "user/ada", "user/elsewhere/ada", 1), 400, "MalformedPolicyDocument", "Invalid principal in policy"},
 		{"CreateRole", "RoleName=new|AssumeRolePolicyDocument=" + strings.Replace(trustAda, `"Effect"`, `"Sid":"`+strings.Repeat("x", 2048)+`","Effect"`, 1), 409, "LimitExceeded", "Cannot exceed quota for ACLSizePerRole: 2048"},
 		{"CreateRole", "RoleName=new|MaxSessionDuration=60|AssumeRolePolicyDocument=" + trustAda, 400, "ValidationError", "greater than or equal to 3600"},
