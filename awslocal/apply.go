@@ -96,7 +96,7 @@ func (m *merger) account(a *Account, order int) {
 	for i := range a.Users {
 		m.user(&a.Users[i], a.ID, i)
 	}
-	if _, named := m.next.users[nameKey(a.ID, administrator)]; !named {
+	if _, named := m.next.users[nameKey(a.ID, administrator)]; !named && a.hasAdministrator() {
 		m.user(&User{Name: administrator, ManagedPolicies: []string{administratorAccess(a.partition())}}, a.ID, len(a.Users))
 	}
 	for i := range a.Roles {
@@ -172,6 +172,7 @@ func (m *merger) policy(p *ManagedPolicy, account string, order int) {
 		Default:     cmp.Or(p.DefaultVersion, firstVersion),
 		Tags:        slices.Clone(p.Tags),
 		Created:     m.created(old.Created, there), Updated: m.now,
+		Last: old.Last,
 	}
 	for _, v := range p.versions() {
 		created := m.now

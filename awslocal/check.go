@@ -1,6 +1,7 @@
 package awslocal
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,8 +13,8 @@ import (
 // Shapes of names, from botocore's models of IAM and EKS.
 var (
 	aliasShape       = pattern(`^[a-z0-9](-?[a-z0-9])*$`)
-	nameShape        = pattern(`^[\w+=,.@-]{1,64}$`)
-	policyNameShape  = pattern(`^[\w+=,.@-]{1,128}$`)
+	nameShape        = pattern(`^[\w+=,.@-]{1,64}$`)  // of users and roles
+	longNameShape    = pattern(`^[\w+=,.@-]{1,128}$`) // of groups and policies
 	pathShape        = pattern(`^(/|/[!-~]+/)$`)
 	clusterNameShape = pattern(`^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$`)
 	versionShape     = pattern(`^[0-9]{1,2}\.[0-9]{1,3}$`)
@@ -122,16 +123,20 @@ func (c *checker) role(r *Role, a *Account, d *census, seen map[string]string, p
 	}
 }
 
-// name checks the name and the path of a user or a role. Names are unique
-// within an account, whatever their path and case.
+// name checks the name and the path of a user, a role, a group or a policy. Names
+// are unique within an account, whatever their path and case.
 //
 // Source: "IAM and AWS STS quotas" in the IAM user guide (name requirements).
 func (c *checker) name(kind, name, path string, seen map[string]string, at string) {
+	shape, most := nameShape, 64
+	if kind == "group" || kind == "policy" {
+		shape, most = longNameShape, 128
+	}
 	switch {
 	case name == "":
 		c.fail(at, "give name", "the %s has no name", kind)
-	case !nameShape(name):
-		c.fail(at+".name", "1 to 64 letters, digits and any of _+=,.@-", "%s is not the name of a %s", quote(name), kind)
+	case !shape(name):
+		c.fail(at+".name", fmt.Sprintf("1 to %d letters, digits and any of _+=,.@-", most), "%s is not the name of a %s", quote(name), kind)
 	}
 	c.once(seen, strings.ToLower(name), at+".name", "a "+kind+" called "+name)
 	if path == "" {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/eksauth/eksauth/awsquery"
 	"github.com/eksauth/eksauth/iam"
@@ -13,6 +14,9 @@ import (
 //
 // Source: "IAM and AWS STS quotas" in the IAM user guide.
 const maxVersions = 5
+
+// maxVersion bounds the number of a version; those of more come after it.
+const maxVersion = 1_000_000_000
 
 // policies checks the managed policies and the groups of an account.
 func (c *checker) policies(a *Account, path string) {
@@ -49,7 +53,7 @@ func (c *checker) managedPolicy(p *ManagedPolicy, seen map[string]string, path s
 	ids := map[string]string{}
 	for i, v := range p.Versions {
 		at := indexPath(path+".versions", i)
-		if n, err := strconv.Atoi(strings.TrimPrefix(v.ID, "v")); err != nil || n < 1 || v.ID != "v"+strconv.Itoa(n) {
+		if n, err := strconv.Atoi(strings.TrimPrefix(v.ID, "v")); err != nil || n < 1 || n > maxVersion || v.ID != "v"+strconv.Itoa(n) {
 			c.fail(at+".id", "such as v1", "%s is not the id of a version", quote(v.ID))
 		}
 		c.once(ids, v.ID, at+".id", "the version "+v.ID)
@@ -65,7 +69,7 @@ func (c *checker) attached(a *Account, managed []string, inline []InlinePolicy, 
 	seen := map[string]string{}
 	for i, p := range inline {
 		at := indexPath(path+".inlinePolicies", i)
-		if !policyNameShape(p.Name) {
+		if !longNameShape(p.Name) {
 			c.fail(at+".name", "1 to 128 letters, digits and any of _+=,.@-", "%s is not the name of a policy", quote(p.Name))
 		}
 		c.once(seen, p.Name, at+".name", "a policy called "+p.Name)
@@ -107,7 +111,19 @@ func (c *checker) document(doc PolicyDocument, path, key string) {
 }
 
 // tags checks the tags of IAM, whose keys do not differ in case alone.
-func (c *checker) tags(tags []Tag, path string) { c.tagsBy(strings.ToLower, tags, path) }
+func (c *checker) tags(tags []Tag, path string) { c.tagsBy(foldKey, tags, path) }
+
+// foldKey is the same for keys that strings.EqualFold takes for the same, as the API
+// does. strings.ToLower makes an i of U+0130 besides.
+func foldKey(key string) string {
+	return strings.Map(func(r rune) rune {
+		least := r
+		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+			least = min(least, other)
+		}
+		return least
+	}, key)
+}
 
 // eksTags checks those of EKS, whose keys may.
 //

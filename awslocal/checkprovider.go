@@ -3,6 +3,7 @@ package awslocal
 import (
 	"errors"
 	"strings"
+	"unicode/utf8"
 )
 
 // Bounds of an identity provider.
@@ -69,7 +70,7 @@ func (c *checker) provider(p *OIDCProvider, seen map[string]string, path string)
 	ids := map[string]string{}
 	for i, id := range p.ClientIDs {
 		at := indexPath(path+".clientIds", i)
-		if id == "" || len(id) > maxClientID {
+		if id == "" || utf8.RuneCountInString(id) > maxClientID {
 			c.fail(at, "", "a client id has 1 to %d characters", maxClientID)
 		}
 		c.once(ids, id, at, "the client id "+quote(id))

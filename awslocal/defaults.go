@@ -30,6 +30,9 @@ func unless[T comparable](value, normal T) T {
 // world says otherwise of a user of that name.
 const administrator = "administrator"
 
+// hasAdministrator says whether there is one whom the world does not name.
+func (a *Account) hasAdministrator() bool { return a.Administrator == nil || *a.Administrator }
+
 // firstVersion is that of a managed policy with one document.
 const firstVersion = "v1"
 

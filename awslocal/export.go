@@ -21,7 +21,11 @@ func (st *state) world() *World {
 	place := map[string]int{}
 	for i, a := range inOrder(st.accounts, func(a AccountRecord) int { return a.Order }) {
 		place[a.ID] = i
-		w.Accounts = append(w.Accounts, Account{ID: a.ID, Alias: a.Alias, Partition: unless(a.Partition, defaultPartition)})
+		account := Account{ID: a.ID, Alias: a.Alias, Partition: unless(a.Partition, defaultPartition)}
+		if _, there := st.users[nameKey(a.ID, administrator)]; !there {
+			account.Administrator = new(bool) // deleted, or called otherwise: they must not come back
+		}
+		w.Accounts = append(w.Accounts, account)
 	}
 	keys := st.accessKeys()
 	for id, i := range place {

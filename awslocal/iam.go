@@ -221,20 +221,21 @@ func (i *IAM) Principal(p arn.Principal) (found, known bool, err error) {
 	if err != nil || !known {
 		return false, false, err
 	}
-	var path string
+	var path, name string
 	switch p.Kind {
 	case arn.User:
 		var u UserRecord
 		u, found, err = userTable.get(i.tx, nameKey(p.AccountID, p.Name))
-		path = u.Path
+		path, name = u.Path, u.Name
 	case arn.Role:
 		var r RoleRecord
 		r, found, err = roleTable.get(i.tx, nameKey(p.AccountID, p.Name))
-		path = r.Path
+		path, name = r.Path, r.Name
 	default:
 		return account.Partition == p.Partition, true, nil
 	}
-	return found && path == p.Path && account.Partition == p.Partition, true, err
+	// Policies compare ARNs with their case, so one that differs in it is nobody.
+	return found && path == p.Path && name == p.Name && account.Partition == p.Partition, true, err
 }
 
 // SetAlias names the account; "" takes its name away. ok is false if another

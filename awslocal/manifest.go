@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"path/filepath"
+	"reflect"
 
 	"go.yaml.in/yaml/v3"
 
@@ -89,10 +90,14 @@ func (c PlacedCluster) AuthenticatorConfig(dir, kubeconfig string) ([]byte, erro
 }
 
 func encodeYAML(v any) ([]byte, error) {
+	n, err := yamlNode(reflect.ValueOf(v))
+	if err != nil {
+		return nil, fmt.Errorf("write YAML: %w", err)
+	}
 	var b bytes.Buffer
 	enc := yaml.NewEncoder(&b)
 	enc.SetIndent(2)
-	if err := enc.Encode(v); err != nil {
+	if err := enc.Encode(n); err != nil {
 		return nil, fmt.Errorf("write YAML: %w", err)
 	}
 	if err := enc.Close(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -114,26 +115,54 @@ func ReadPolicy(text []byte) (PolicyDocument, error) {
 // MarshalYAML writes the policy as YAML, and as a text if it is one that only
 // JSON can say.
 func (p PolicyDocument) MarshalYAML() (any, error) {
+	text := strings.TrimSpace(string(p)) // a tab before JSON is nothing that YAML can say
 	var doc yaml.Node
-	if err := yaml.Unmarshal([]byte(yamlLineBreaks.Replace(string(p))), &doc); err != nil || doc.Kind != yaml.DocumentNode || doc.Content[0].Kind != yaml.MappingNode {
-		return string(p), nil
+	if err := yaml.Unmarshal([]byte(escapeForYAML(text)), &doc); err != nil || doc.Kind != yaml.DocumentNode || doc.Content[0].Kind != yaml.MappingNode {
+		return text, nil
 	}
 	blockStyle(doc.Content[0])
 	return doc.Content[0], nil
 }
 
-// yamlLineBreaks escapes what may stand in a string of JSON, where YAML makes a
-// space of it.
-var yamlLineBreaks = strings.NewReplacer("\u0085", `\u0085`, "\u2028", `\u2028`, "\u2029", `\u2029`)
+// escapeForYAML escapes what may stand in a string of JSON, where YAML refuses it or
+// makes a space of it.
+func escapeForYAML(s string) string {
+	strange := func(r rune) bool {
+		return 0x7f <= r && r <= 0x9f || r == '\u2028' || r == '\u2029' || r == '\ufeff' || r == '\ufffe' || r == '\uffff'
+	}
+	if !strings.ContainsFunc(s, strange) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if strange(r) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
 
 // blockStyle takes JSON's brackets and quotes away; the encoder puts back the
-// quotes that are needed.
+// quotes that are needed. Numbers and booleans become the texts that they are read
+// as again.
 func blockStyle(n *yaml.Node) {
 	n.Style = 0
+	if n.Kind == yaml.ScalarNode && n.ShortTag() != "!!null" {
+		n.Tag = "!!str"
+	}
+	if unreadable(n.Value) {
+		n.Style = yaml.DoubleQuotedStyle
+	}
 	for _, child := range n.Content {
 		blockStyle(child)
 	}
 }
+
+// unreadable says whether package yaml writes a text of several lines so that it
+// cannot read it: the tab at its beginning is taken for indentation.
+func unreadable(s string) bool { return strings.HasPrefix(s, "\t") && strings.Contains(s, "\n") }
 
 // checkTrust parses a trust policy and notes what is wrong with it.
 func (n *notes) checkTrust(doc PolicyDocument, path string) *iam.Policy {

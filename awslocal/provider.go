@@ -23,11 +23,11 @@ func (s *Store) OIDCProvider(_ context.Context, account, issuer string) (provide
 }
 
 func findProvider(tx *bbolt.Tx, account, issuer string) (sts.OIDCProvider, error) {
-	clientIDs, err := findClientIDs(tx, account, issuer)
+	clientIDs, found, err := findClientIDs(tx, account, issuer)
 	if err != nil {
 		return sts.OIDCProvider{}, err
 	}
-	if clientIDs == nil {
+	if !found {
 		return sts.OIDCProvider{}, fmt.Errorf("provider %s of account %s: %w", quote(issuer), quote(account), sts.ErrNotFound)
 	}
 	owner, err := accountOf(tx, account)
@@ -37,17 +37,17 @@ func findProvider(tx *bbolt.Tx, account, issuer string) (sts.OIDCProvider, error
 	return sts.OIDCProvider{ARN: providerARN(owner.Partition, account, issuer), URL: issuer, ClientIDs: clientIDs}, nil
 }
 
-// findClientIDs returns nil if there is no such provider. What the world says
-// of an issuer counts more than that a cluster has it.
-func findClientIDs(tx *bbolt.Tx, account, issuer string) (clientIDs []string, err error) {
+// findClientIDs finds the audiences of a provider, which may have none. What the
+// world says of an issuer counts more than that a cluster has it.
+func findClientIDs(tx *bbolt.Tx, account, issuer string) (clientIDs []string, found bool, err error) {
 	record, found, err := providerTable.get(tx, providerKey(account, issuer))
 	if err != nil || found {
-		return record.ClientIDs, err
+		return record.ClientIDs, found, err
 	}
 	err = clusterTable.eachOf(tx, account, func(c ClusterRecord) {
 		if !c.Unregistered && issuer != "" && c.issuer() == issuer {
-			clientIDs = []string{podAudience}
+			clientIDs, found = []string{podAudience}, true
 		}
 	})
-	return clientIDs, err
+	return clientIDs, found, err
 }

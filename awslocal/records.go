@@ -2,6 +2,7 @@ package awslocal
 
 import (
 	"cmp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -112,7 +113,7 @@ type PolicyRecord struct {
 	Path        string          `json:"path"`
 	ID          string          `json:"id"`
 	Description string          `json:"description,omitempty"`
-	Versions    []VersionRecord `json:"versions"`       // from the oldest
+	Versions    []VersionRecord `json:"versions"`       // in the order of the world, then from the oldest
 	Default     string          `json:"default"`        // the version in force
 	Last        int             `json:"last,omitempty"` // number of the last version that there was
 	Tags        []Tag           `json:"tags,omitempty"`
@@ -136,6 +137,16 @@ type VersionRecord struct {
 // ARN names the policy.
 func (p PolicyRecord) ARN(partition string) string {
 	return "arn:" + partition + ":iam::" + p.Account + ":policy" + p.Path + p.Name
+}
+
+// LastVersion is the highest number that a version has, or had.
+func (p PolicyRecord) LastVersion() int {
+	last := p.Last
+	for _, v := range p.Versions {
+		n, _ := strconv.Atoi(v.ID[1:]) // checked when it was made
+		last = max(last, n)
+	}
+	return last
 }
 
 // Document is that of the version in force.

@@ -31,7 +31,10 @@ type Account struct {
 	// Users are those that are named here, and administrator, who may do
 	// everything.
 	Users []User `yaml:"users,omitempty"`
-	Roles []Role `yaml:"roles,omitempty"`
+	// Administrator says whether there is a user administrator who is not named in
+	// Users; true when not given.
+	Administrator *bool  `yaml:"administrator,omitempty"`
+	Roles         []Role `yaml:"roles,omitempty"`
 
 	// OIDCProviders are the identity providers that the account knows, besides
 	// the issuers of its clusters.

@@ -129,6 +129,9 @@ func (q *request) read(into any) error {
 	if err := decoder.Decode(into); err != nil {
 		return errInvalidParameter("The body is not what this operation takes: " + strings.TrimPrefix(err.Error(), "json: "))
 	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errInvalidParameter("The body is not what this operation takes: there is more behind the JSON")
+	}
 	return nil
 }
 

@@ -1,6 +1,9 @@
 package eksapi_test
 
 import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -12,7 +15,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"github.com/eksauth/eksauth/awslocal"
+	"github.com/eksauth/eksauth/awslocal/server"
 	"github.com/eksauth/eksauth/internal/localtest"
+	"github.com/eksauth/eksauth/sigv4"
 )
 
 const (
@@ -367,4 +372,22 @@ func TestPodIdentityAssociations(t *testing.T) {
 	}
 	_, err = c.DeletePodIdentityAssociation(ctx, &eks.DeletePodIdentityAssociationInput{ClusterName: dev, AssociationId: id})
 	localtest.IsAPIError(t, err, 404, "ResourceNotFoundException", "No association found for cluster: dev")
+}
+
+// Nothing of a body is left unread.
+func TestTrailingBody(t *testing.T) {
+	t.Parallel()
+	s := localtest.ServeDefault(t)
+	for body, want := range map[string]int{`{"accessConfig":{"authenticationMode":"API"}} {"accessConfig":{}}`: 400, `{"accessConfig":{"authenticationMode":"API"}}x`: 400, `{"accessConfig":{"authenticationMode":"API"}}` + "\n": 200} {
+		r := httptest.NewRequest(http.MethodPost, s.URL+"/clusters/dev/update-config", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		if err := sigv4.Sign(r, sigv4.PayloadHash([]byte(body)), localtest.CredentialsOf(t, s.Store, administrator), localtest.Region, "eks", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		recorder := httptest.NewRecorder()
+		server.New(server.Config{Store: s.Store, Now: time.Now, Log: slog.New(slog.DiscardHandler)}).ServeHTTP(recorder, r)
+		if recorder.Code != want {
+			t.Errorf("%s: %d %s", body, recorder.Code, recorder.Body)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package iamapi
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/eksauth/eksauth/awslocal"
@@ -18,6 +19,15 @@ func (c *call) optional(name string, s awsquery.Shape) string {
 	return c.invalid.Optional(c.Params, name, s)
 }
 
+// choice takes one of a few words; "" when it is not there.
+func (c *call) choice(name string, words ...string) string {
+	value, ok := c.Params.Take(name)
+	if ok && !slices.Contains(words, value) {
+		c.invalid.Add("'"+awsquery.Clip(value)+"'", strings.ToLower(name[:1])+name[1:], "satisfy enum value set: ["+strings.Join(words, ", ")+"]")
+	}
+	return value
+}
+
 // given is an optional parameter, and whether it is there: an empty text is not
 // the same as none.
 func (c *call) given(name string, s awsquery.Shape) (value string, ok bool) {
@@ -27,11 +37,14 @@ func (c *call) given(name string, s awsquery.Shape) (value string, ok bool) {
 	return value, ok
 }
 
-func (c *call) path() string { return cmp.Or(c.pathIn("Path"), "/") }
+func (c *call) path() string       { return cmp.Or(c.pathIn("Path"), "/") }
+func (c *call) policyPath() string { return cmp.Or(c.pathOf("Path", policyPathShape()), "/") }
 
 // pathIn takes a path; "" when it is not there.
-func (c *call) pathIn(name string) string {
-	path := c.optional(name, pathShape())
+func (c *call) pathIn(name string) string { return c.pathOf(name, pathShape()) }
+
+func (c *call) pathOf(name string, s awsquery.Shape) string {
+	path := c.optional(name, s)
 	if path != "" && !awslocal.IsPath(path) {
 		c.invalid.Add("'"+awsquery.Clip(path)+"'", strings.ToLower(name[:1])+name[1:], "begin and end with / and have no //")
 	}

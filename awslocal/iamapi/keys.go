@@ -75,10 +75,10 @@ func (c *call) listAccessKeys() (result []element, err error) {
 }
 
 func (c *call) updateAccessKey() ([]element, error) {
-	id, status := c.required("AccessKeyId", keyIDShape()), c.required("Status", choice("Active", "Inactive"))
-	if s := awslocal.KeyStatus(status); s != "" && s != awslocal.Active && s != awslocal.Inactive {
-		c.invalid.Add("'"+awsquery.Clip(status)+"'", "status", "satisfy enum value set: [Active, Inactive]")
+	if _, there := c.Params.Peek("Status"); !there {
+		c.invalid.Missing("status")
 	}
+	id, status := c.required("AccessKeyId", keyIDShape()), c.choice("Status", "Active", "Inactive")
 	return nil, c.onKeys(c.write, func(i *awslocal.IAM, owner string) error {
 		k, err := findKey(i, owner, id)
 		k.Active = awslocal.KeyStatus(status) == awslocal.Active

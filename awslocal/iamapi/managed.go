@@ -13,7 +13,7 @@ import (
 
 func (c *call) createPolicy() (result []element, err error) {
 	p := awslocal.PolicyRecord{
-		Account: c.account(), Name: c.required("PolicyName", policyNameShape()), Path: c.path(),
+		Account: c.account(), Name: c.required("PolicyName", policyNameShape()), Path: c.policyPath(),
 		Description: c.optional("Description", policyDescriptionShape()), Default: "v1",
 	}
 	document := c.required("PolicyDocument", documentShape())
@@ -59,10 +59,18 @@ func (c *call) checkManaged(document string) error {
 	return nil
 }
 
-// showPolicy counts what the policy is attached to.
 func showPolicy(i *awslocal.IAM, p awslocal.PolicyRecord) ([]element, error) {
+	shown, err := listPolicy(i, p)
+	if p.Description != "" {
+		shown = append(shown, awsquery.E("Description", p.Description))
+	}
+	return append(shown, showTags(p.Tags)...), err
+}
+
+// listPolicy is a policy in a list. It counts what the policy is attached to.
+func listPolicy(i *awslocal.IAM, p awslocal.PolicyRecord) ([]element, error) {
 	attached, err := attachedTo(i, policyARN(i, p))
-	shown := []element{
+	return []element{
 		awsquery.E("PolicyName", p.Name),
 		awsquery.E("PolicyId", p.ID),
 		awsquery.E("Arn", policyARN(i, p)),
@@ -73,11 +81,7 @@ func showPolicy(i *awslocal.IAM, p awslocal.PolicyRecord) ([]element, error) {
 		awsquery.E("IsAttachable", true),
 		awsquery.E("CreateDate", p.Created),
 		awsquery.E("UpdateDate", p.Updated),
-	}
-	if p.Description != "" {
-		shown = append(shown, awsquery.E("Description", p.Description))
-	}
-	return append(shown, showTags(p.Tags)...), err
+	}, err
 }
 
 // policyARN is that of an account's policy, or of one of AWS's own, whose account
@@ -86,8 +90,8 @@ func policyARN(i *awslocal.IAM, p awslocal.PolicyRecord) string { return p.ARN(i
 
 // owner is who has a policy attached.
 type owner struct {
-	kind     string // user, group, role
-	name, id string
+	kind           string // user, group, role
+	path, name, id string
 }
 
 // attachments are those who have a policy attached, and those whose boundary it
@@ -109,18 +113,18 @@ func attachedTo(i *awslocal.IAM, policy string) (attachments, error) {
 		return a, err
 	}
 	for _, u := range users {
-		add(owner{"user", u.Name, u.ID}, u.Attachments)
+		add(owner{"user", u.Path, u.Name, u.ID}, u.Attachments)
 	}
 	groups, err := i.Groups().All()
 	if err != nil {
 		return a, err
 	}
 	for _, g := range groups {
-		add(owner{"group", g.Name, g.ID}, g.Attachments)
+		add(owner{"group", g.Path, g.Name, g.ID}, g.Attachments)
 	}
 	roles, err := i.Roles().All()
 	for _, r := range roles {
-		add(owner{"role", r.Name, r.ID}, r.Attachments)
+		add(owner{"role", r.Path, r.Name, r.ID}, r.Attachments)
 	}
 	return a, err
 }
@@ -199,9 +203,9 @@ func (c *call) getPolicy() (result []element, err error) {
 
 func (c *call) listPolicies() (result []element, err error) {
 	w, prefix := c.window(), c.optional("PathPrefix", pathPrefixShape())
-	scope := c.optional("Scope", choice("All", "AWS", "Local"))
-	onlyAttached := c.optional("OnlyAttached", choice("true", "false")) == "true"
-	usage := c.optional("PolicyUsageFilter", choice("PermissionsPolicy", "PermissionsBoundary"))
+	scope := c.choice("Scope", "All", "AWS", "Local")
+	onlyAttached := c.choice("OnlyAttached", "true", "false") == "true"
+	usage := c.choice("PolicyUsageFilter", "PermissionsPolicy", "PermissionsBoundary")
 	if err := c.ready(); err != nil {
 		return nil, err
 	}
@@ -226,7 +230,7 @@ func (c *call) listPolicies() (result []element, err error) {
 		})
 		slices.SortFunc(all, func(a, b awslocal.PolicyRecord) int { return cmp.Compare(policyARN(i, a), policyARN(i, b)) })
 		result = page(w, "Policies", all, func(p awslocal.PolicyRecord) string { return policyARN(i, p) }, func(p awslocal.PolicyRecord) any {
-			shown, showErr := showPolicy(i, p)
+			shown, showErr := listPolicy(i, p)
 			err = cmp.Or(err, showErr)
 			return shown
 		})
@@ -255,7 +259,7 @@ func (c *call) deletePolicy() ([]element, error) {
 
 func (c *call) createPolicyVersion() (result []element, err error) {
 	document := c.required("PolicyDocument", documentShape())
-	asDefault := c.optional("SetAsDefault", choice("true", "false")) == "true"
+	asDefault := c.choice("SetAsDefault", "true", "false") == "true"
 	err = c.changePolicy(func(i *awslocal.IAM, p *awslocal.PolicyRecord) error {
 		if most := c.h.Quotas.withDefaults().VersionsPerPolicy; len(p.Versions) >= most {
 			return errLimit("A managed policy can have up to %d versions. Before you create a new version, you must delete an existing version.", most)
@@ -263,9 +267,9 @@ func (c *call) createPolicyVersion() (result []element, err error) {
 		if err := c.checkManaged(document); err != nil {
 			return err
 		}
-		last, _ := strconv.Atoi(p.Versions[len(p.Versions)-1].ID[1:])
-		v := awslocal.VersionRecord{ID: "v" + strconv.Itoa(max(last, p.Last)+1), Document: awslocal.PolicyDocument(document), Created: i.Now}
-		p.Versions, p.Updated, p.Last = append(p.Versions, v), i.Now, max(last, p.Last)+1
+		p.Last = p.LastVersion() + 1
+		v := awslocal.VersionRecord{ID: "v" + strconv.Itoa(p.Last), Document: awslocal.PolicyDocument(document), Created: i.Now}
+		p.Versions, p.Updated = append(p.Versions, v), i.Now
 		if asDefault {
 			p.Default = v.ID
 		}
@@ -325,8 +329,7 @@ func (c *call) deletePolicyVersion() ([]element, error) {
 		if id == p.Default {
 			return errDeleteConflict("Cannot delete the default version of a policy.")
 		}
-		last, _ := strconv.Atoi(p.Versions[len(p.Versions)-1].ID[1:])
-		p.Last = max(p.Last, last) // its id is not given again
+		p.Last = p.LastVersion() // its id is not given again
 		p.Versions = slices.Delete(p.Versions, at, at+1)
 		return nil
 	})
@@ -343,18 +346,23 @@ func (c *call) setDefaultPolicyVersion() ([]element, error) {
 
 func (c *call) listEntitiesForPolicy() (result []element, err error) {
 	w := c.window()
-	filter := c.optional("EntityFilter", choice("User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"))
-	usage := c.optional("PolicyUsageFilter", choice("PermissionsPolicy", "PermissionsBoundary"))
-	c.optional("PathPrefix", pathPrefixShape())
+	filter := c.choice("EntityFilter", "User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy")
+	usage := c.choice("PolicyUsageFilter", "PermissionsPolicy", "PermissionsBoundary")
+	prefix := c.optional("PathPrefix", pathPrefixShape())
 	err = c.seePolicy(func(i *awslocal.IAM, p awslocal.PolicyRecord) error {
 		a, err := attachedTo(i, policyARN(i, p))
-		list := a.policies
-		if usage == "PermissionsBoundary" {
-			list = a.boundaries
+		var list []owner
+		if usage != "PermissionsBoundary" {
+			list = append(list, a.policies...)
+		}
+		if usage != "PermissionsPolicy" { // who has it as both is listed once
+			list = append(list, slices.DeleteFunc(a.boundaries, func(o owner) bool { return slices.Contains(list, o) })...)
 		}
 		key := func(o owner) string { return o.kind + "/" + strings.ToLower(o.name) }
 		list = slices.SortedFunc(slices.Values(list), func(a, b owner) int { return cmp.Compare(key(a), key(b)) })
-		list = slices.DeleteFunc(list, func(o owner) bool { return filter != "" && !strings.EqualFold(o.kind, filter) })
+		list = slices.DeleteFunc(list, func(o owner) bool {
+			return filter != "" && !strings.EqualFold(o.kind, filter) || !strings.HasPrefix(o.path, prefix)
+		})
 		var shown []owner
 		rest := page(w, "", list, key, func(o owner) any {
 			shown = append(shown, o)

@@ -1,7 +1,9 @@
 package iamapi
 
 import (
+	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -36,11 +38,21 @@ func (q Quotas) withDefaults() Quotas {
 	}
 	given, all := reflect.ValueOf(q), reflect.ValueOf(&own).Elem()
 	for i := range all.NumField() {
-		if n := given.Field(i).Int(); n != 0 {
+		n := given.Field(i).Int()
+		if fixed(all.Type().Field(i).Name) {
+			n = min(n, all.Field(i).Int())
+		}
+		if n != 0 {
 			all.Field(i).SetInt(n)
 		}
 	}
 	return own
+}
+
+// fixed says which limits AWS raises for nobody. No world may have more either, so
+// they can only be lowered.
+func fixed(name string) bool {
+	return slices.Contains([]string{"AccessKeysPerUser", "VersionsPerPolicy", "ClientIDs", "Thumbprints"}, name)
 }
 
 // QuotaNames are the names of the limits.
@@ -54,14 +66,18 @@ func QuotaNames() []string {
 }
 
 // Set sets a limit by its name, whatever its case.
-func (q *Quotas) Set(name string, n int) bool {
+func (q *Quotas) Set(name string, n int) error {
 	for i, known := range QuotaNames() {
-		if strings.EqualFold(name, known) {
-			reflect.ValueOf(q).Elem().Field(i).SetInt(int64(n))
-			return true
+		if !strings.EqualFold(name, known) {
+			continue
 		}
+		if most := reflect.ValueOf(Quotas{}.withDefaults()).Field(i).Int(); fixed(known) && int64(n) > most {
+			return fmt.Errorf("AWS raises the limit %s for nobody: it is at most %d", known, most)
+		}
+		reflect.ValueOf(q).Elem().Field(i).SetInt(int64(n))
+		return nil
 	}
-	return false
+	return fmt.Errorf("there is no such limit; known: %s", strings.Join(QuotaNames(), ", "))
 }
 
 // size of a policy: IAM does not count white space.

@@ -2,10 +2,15 @@ package iamapi_test
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/eksauth/eksauth/awslocal/iamapi"
+	"github.com/eksauth/eksauth/awslocal/server"
 	"github.com/eksauth/eksauth/internal/localtest"
 )
 
@@ -73,6 +78,7 @@ func TestRefusals(t *testing.T) {
 		{"CreateRole", "RoleName=new|AssumeRolePolicyDocument={", 400, "MalformedPolicyDocument", ""},
 		{"CreateRole", "RoleName=new|AssumeRolePolicyDocument=" + seeClusters, 400, "MalformedPolicyDocument", "AssumeRole policy may only specify STS AssumeRole actions"},
 		{"CreateRole", "RoleName=new|AssumeRolePolicyDocument=" + strings.Replace(trustAda, "ada.lovelace", "nobody", 1), 400, "MalformedPolicyDocument", `Invalid principal in policy: "AWS":"arn:aws:iam::111122223333:user/nobody"`},
+		{"CreateRole", "RoleName=new|AssumeRolePolicyDocument=" + strings.Replace(trustAda, "ada.lovelace", "Ada.Lovelace", 1), 400, "MalformedPolicyDocument", "Invalid principal in policy"},
 		{"CreateRole", "RoleName=new|AssumeRolePolicyDocument=" + strings.Replace(trustAda, "user/ada", "user/elsewhere/ada", 1), 400, "MalformedPolicyDocument", "Invalid principal in policy"},
 		{"CreateRole", "RoleName=new|AssumeRolePolicyDocument=" + strings.Replace(trustAda, `"Effect"`, `"Sid":"`+strings.Repeat("x", 2048)+`","Effect"`, 1), 409, "LimitExceeded", "Cannot exceed quota for ACLSizePerRole: 2048"},
 		{"CreateRole", "RoleName=new|MaxSessionDuration=60|AssumeRolePolicyDocument=" + trustAda, 400, "ValidationError", "greater than or equal to 3600"},
@@ -97,6 +103,12 @@ func TestRefusals(t *testing.T) {
 		{"CreatePolicy", "PolicyName=see|PolicyDocument=" + seeClusters, 409, "EntityAlreadyExists", "A policy called see already exists."},
 		{"CreatePolicy", "PolicyName=new|PolicyDocument=" + broken, 400, "MalformedPolicyDocument", "Resource"},
 		{"CreatePolicy", "PolicyName=new|PolicyDocument=" + strings.Replace(seeClusters, `"Effect"`, `"Sid":"`+strings.Repeat("x", 6144)+`","Effect"`, 1), 409, "LimitExceeded", "Cannot exceed quota for PolicySize: 6144"},
+		{"CreatePolicy", "PolicyName=new|Path=/a*b/|PolicyDocument=" + seeClusters, 400, "ValidationError", "'path'"},
+		{"CreatePolicy", "PolicyName=new|Path=/a//b/|PolicyDocument=" + seeClusters, 400, "ValidationError", "begin and end with /"},
+		{"CreatePolicyVersion", "PolicyArn=" + see + "|SetAsDefault=yes|PolicyDocument=" + seeClusters, 400, "ValidationError", "enum value set: [true, false]"},
+		{"ListPolicies", "Scope=local", 400, "ValidationError", "enum value set: [All, AWS, Local]"},
+		{"UpdateAccessKey", "UserName=grace|AccessKeyId=AKIAIOSFODNN7EXAMPLE", 400, "ValidationError", "Value null at 'status'"},
+		{"UpdateRole", "RoleName=cobol|Description=a\u0085b", 400, "ValidationError", "'description'"},
 		{"GetPolicy", "PolicyArn=" + noPolicy, 404, "NoSuchEntity", "Policy " + noPolicy + " was not found."},
 		{"DeletePolicy", "PolicyArn=" + see, 409, "DeleteConflict", "Cannot delete a policy attached to entities."},
 		{"DeletePolicy", "PolicyArn=" + aws, 403, "AccessDenied", "AWS managed policy"},
@@ -176,6 +188,81 @@ func TestQuotas(t *testing.T) {
 	must(t, s, "TagUser", tags...)
 	ask(t, s, administrator, "TagUser", "UserName", "grace", "Tags.member.1.Key", "one.more", "Tags.member.1.Value", "").
 		refused(t, 409, "LimitExceeded", "The number of tags has reached the maximum limit.")
+}
+
+// Whoever keeps a policy from being deleted is listed, under the path that is asked
+// for.
+func TestEntitiesForPolicy(t *testing.T) {
+	t.Parallel()
+	s := localtest.ServeDefault(t)
+	const see = "arn:aws:iam::111122223333:policy/see"
+	must(t, s, "CreatePolicy", "PolicyName", "see", "PolicyDocument", seeClusters)
+	must(t, s, "CreateUser", "UserName", "grace", "Path", "/team/", "PermissionsBoundary", see)
+	must(t, s, "AttachUserPolicy", "UserName", "grace", "PolicyArn", see)
+	must(t, s, "CreateUser", "UserName", "joan", "PermissionsBoundary", see)
+	must(t, s, "AttachRolePolicy", "RoleName", "awesome.role", "PolicyArn", see)
+	for _, tc := range []struct{ name, value, want string }{
+		{"MaxItems", "9", "grace joan awesome.role"},
+		{"PolicyUsageFilter", "PermissionsBoundary", "grace joan"},
+		{"PolicyUsageFilter", "PermissionsPolicy", "grace awesome.role"},
+		{"EntityFilter", "Role", "awesome.role"},
+		{"PathPrefix", "/team/", "grace"},
+		{"PathPrefix", "/nowhere/", ""},
+	} {
+		body := must(t, s, "ListEntitiesForPolicy", "PolicyArn", see, tc.name, tc.value)
+		var got []string
+		for _, name := range []string{"grace", "joan", "awesome.role"} {
+			if n := strings.Count(body, ">"+name+"<"); n > 0 {
+				got = append(got, name)
+				if n > 1 {
+					t.Errorf("%s is listed %d times", name, n)
+				}
+			}
+		}
+		if strings.Join(got, " ") != tc.want {
+			t.Errorf("%s=%s: %q, want %s", tc.name, tc.value, got, tc.want)
+		}
+	}
+}
+
+// A list does not have everything: who needs the rest asks for each.
+func TestListsAreShort(t *testing.T) {
+	t.Parallel()
+	s := localtest.ServeDefault(t)
+	const see = "arn:aws:iam::111122223333:policy/see"
+	tag := []string{"Tags.member.1.Key", "team", "Tags.member.1.Value", "navy"}
+	must(t, s, "CreatePolicy", append(tag, "PolicyName", "see", "PolicyDocument", seeClusters, "Description", "sees")...)
+	must(t, s, "CreateUser", append(tag, "UserName", "grace", "PermissionsBoundary", see)...)
+	must(t, s, "CreateRole", append(tag, "RoleName", "cobol", "PermissionsBoundary", see, "AssumeRolePolicyDocument", trustAda)...)
+	for list, get := range map[string][]string{"ListUsers": {"GetUser", "UserName", "grace"}, "ListRoles": {"GetRole", "RoleName", "cobol"}, "ListPolicies": {"GetPolicy", "PolicyArn", see}} {
+		all := must(t, s, list)
+		if strings.Contains(all, "navy") || strings.Contains(all, "PermissionsBoundaryArn") || strings.Contains(all, "sees") {
+			t.Errorf("%s: %s", list, all)
+		}
+		one := must(t, s, get[0], get[1:]...)
+		if !strings.Contains(one, "navy") || !strings.Contains(one, "PermissionsBoundaryArn") && !strings.Contains(one, "sees") {
+			t.Errorf("%q: %s", get, one)
+		}
+	}
+}
+
+// What AWS raises for nobody, no world may have either.
+func TestFixedQuotas(t *testing.T) {
+	t.Parallel()
+	store := localtest.ServeDefault(t).Store
+	handler := server.New(server.Config{Store: store, Now: time.Now, Log: slog.New(slog.DiscardHandler), Quotas: iamapi.Quotas{AccessKeysPerUser: 3, Users: 6000}})
+	s := &localtest.Service{Store: store, Server: httptest.NewServer(handler)}
+	t.Cleanup(s.Server.Close)
+	s.URL = s.Server.URL
+	must(t, s, "CreateAccessKey", "UserName", "ada.lovelace")
+	ask(t, s, administrator, "CreateAccessKey", "UserName", "ada.lovelace").refused(t, 409, "LimitExceeded", "Cannot exceed quota for AccessKeysPerUser: 2")
+	if body := must(t, s, "GetAccountSummary"); !strings.Contains(body, "6000") {
+		t.Errorf("the quota of users is not another: %s", body)
+	}
+	var q iamapi.Quotas
+	if q.Set("versionsPerPolicy", 6) == nil || q.Set("versionsPerPolicy", 4) != nil || q.Set("Roles", 5000) != nil || q.Set("Nothing", 1) == nil {
+		t.Errorf("%+v", q)
+	}
 }
 
 // Nobody without a signature is anybody, and secrets stay out of the log.

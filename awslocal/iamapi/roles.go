@@ -84,6 +84,13 @@ func room[T any](records awslocal.Records[T], most int, quota string) error {
 }
 
 func showRole(i *awslocal.IAM, r awslocal.RoleRecord) ([]element, error) {
+	shown, err := listRole(i, r)
+	shown = append(shown, showBoundary(r.Attachments)...)
+	return append(shown, showTags(r.Tags)...), err
+}
+
+// listRole is a role in a list.
+func listRole(i *awslocal.IAM, r awslocal.RoleRecord) ([]element, error) {
 	trust, err := i.TrustDocument(r)
 	shown := []element{
 		awsquery.E("Path", r.Path),
@@ -96,9 +103,7 @@ func showRole(i *awslocal.IAM, r awslocal.RoleRecord) ([]element, error) {
 	if r.Description != "" {
 		shown = append(shown, awsquery.E("Description", r.Description))
 	}
-	shown = append(shown, awsquery.E("MaxSessionDuration", r.MaxSessionDuration))
-	shown = append(shown, showBoundary(r.Attachments)...)
-	return append(shown, showTags(r.Tags)...), err
+	return append(shown, awsquery.E("MaxSessionDuration", r.MaxSessionDuration)), err
 }
 
 // changeRole is change with the whole record of a role.
@@ -149,7 +154,7 @@ func (c *call) listRoles() (result []element, err error) {
 		}
 		all = slices.DeleteFunc(all, func(r awslocal.RoleRecord) bool { return !strings.HasPrefix(r.Path, prefix) })
 		result = page(w, "Roles", all, func(r awslocal.RoleRecord) string { return strings.ToLower(r.Name) }, func(r awslocal.RoleRecord) any {
-			shown, showErr := showRole(i, r)
+			shown, showErr := listRole(i, r)
 			err = cmp.Or(err, showErr)
 			return shown
 		})

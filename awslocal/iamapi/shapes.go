@@ -1,10 +1,6 @@
 package iamapi
 
-import (
-	"strings"
-
-	"github.com/eksauth/eksauth/awsquery"
-)
+import "github.com/eksauth/eksauth/awsquery"
 
 // Shapes of the parameters of IAM.
 //
@@ -25,6 +21,11 @@ func pathShape() awsquery.Shape {
 	return awsquery.Shape{Min: 1, Max: 512, Allowed: printable, Pattern: `(\u002F)|(\u002F[\u0021-\u007E]+\u002F)`}
 }
 
+// policyPathShape is of the paths of policies, which have fewer characters.
+func policyPathShape() awsquery.Shape {
+	return awsquery.Shape{Min: 1, Max: 512, Allowed: awsquery.WordOr("/.,+@=-"), Pattern: `((/[A-Za-z0-9\.,\+@=_-]+)*)/`}
+}
+
 func pathPrefixShape() awsquery.Shape {
 	return awsquery.Shape{Min: 1, Max: 512, Allowed: printable, Pattern: `\u002F[\u0021-\u007F]*`}
 }
@@ -37,7 +38,7 @@ func documentShape() awsquery.Shape {
 
 // roleDescriptionShape is of the descriptions of roles.
 func roleDescriptionShape() awsquery.Shape {
-	return awsquery.Shape{Min: 0, Max: 1000, Allowed: func(r rune) bool { return documentRune(r) && r != 0x7f },
+	return awsquery.Shape{Min: 0, Max: 1000, Allowed: func(r rune) bool { return documentRune(r) && (r < 0x7f || r > 0xa0) },
 		Pattern: `[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*`}
 }
 
@@ -65,11 +66,6 @@ func markerShape() awsquery.Shape     { return awsquery.Shape{Min: 1, Max: 320, 
 func actionShape() awsquery.Shape     { return awsquery.Shape{Min: 3, Max: 128, Allowed: anyRune} }
 func resourceShape() awsquery.Shape   { return awsquery.Shape{Min: 1, Max: 2048, Allowed: anyRune} }
 func contextKeyShape() awsquery.Shape { return awsquery.Shape{Min: 5, Max: 256, Allowed: anyRune} }
-
-// choice is of a text that is one of a few.
-func choice(words ...string) awsquery.Shape {
-	return awsquery.Shape{Min: 1, Max: 64, Allowed: awsquery.WordOr(""), Pattern: "[" + strings.Join(words, ", ") + "]"}
-}
 
 func anyRune(rune) bool { return true }
 

@@ -43,15 +43,21 @@ func (c *call) createUser() (result []element, err error) {
 }
 
 func showUser(i *awslocal.IAM, u awslocal.UserRecord) []element {
-	shown := []element{
+	shown := append(listUser(i, u), showBoundary(u.Attachments)...)
+	return append(shown, showTags(u.Tags)...)
+}
+
+// listUser is a user in a list, which does not have everything.
+//
+// Source: botocore's model of IAM (ListUsers); likewise ListRoles and ListPolicies.
+func listUser(i *awslocal.IAM, u awslocal.UserRecord) []element {
+	return []element{
 		awsquery.E("Path", u.Path),
 		awsquery.E("UserName", u.Name),
 		awsquery.E("UserId", u.ID),
 		awsquery.E("Arn", u.Principal(i.Account.Partition).String()),
 		awsquery.E("CreateDate", u.Created),
 	}
-	shown = append(shown, showBoundary(u.Attachments)...)
-	return append(shown, showTags(u.Tags)...)
 }
 
 // userOrCaller takes UserName, which some operations default to the caller's.
@@ -104,7 +110,7 @@ func (c *call) listUsers() (result []element, err error) {
 		all, err := i.Users().All()
 		all = slices.DeleteFunc(all, func(u awslocal.UserRecord) bool { return !strings.HasPrefix(u.Path, prefix) })
 		result = page(w, "Users", all, func(u awslocal.UserRecord) string { return strings.ToLower(u.Name) },
-			func(u awslocal.UserRecord) any { return showUser(i, u) })
+			func(u awslocal.UserRecord) any { return listUser(i, u) })
 		return err
 	})
 	return result, err

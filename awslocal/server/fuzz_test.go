@@ -48,8 +48,8 @@ func (c *choices) of(list ...string) string {
 
 func (c *choices) user() string   { return c.of("ada.lovelace", "Ada.Lovelace", "grace", "u1") }
 func (c *choices) role() string   { return c.of("awesome.role", "Awesome.Role", "r1", "r2") }
-func (c *choices) group() string  { return c.of("g1", "G1", "g2") }
-func (c *choices) policy() string { return c.of("p1", "P1", "p2") }
+func (c *choices) group() string  { return c.of("g1", "G1", "g2", strings.Repeat("g", 128)) }
+func (c *choices) policy() string { return c.of("p1", "P1", "p2", strings.Repeat("p", 128)) }
 func (c *choices) path() string   { return c.of("/", "/a/", "/a/b/", "/A/") }
 
 func (c *choices) policyARN() string {
@@ -90,6 +90,7 @@ func (c *choices) trust() string {
 
 func (c *choices) document() string {
 	return c.of(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"eks:*","Resource":"*"}}`, `{"Statement":[]}`, `{}`, ``, c.trust(),
+		`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"eks:*","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":true},"NumericLessThan":{"aws:MultiFactorAuthAge":3600},"StringEquals":{"aws:PrincipalTag/x":"`+c.of(`\ta\nb`, `\u007f`, `\ufffe`, `\r\n`, `\ud83d\ude00`, `\u0000`)+`"}}}}`,
 		`{"Version":"2008-10-17","Statement":[{"Sid":"a","Effect":"Deny","NotAction":["iam:Get*"],"NotResource":"arn:aws:iam::111122223333:user/${aws:username}"}]}`)
 }
 
@@ -111,7 +112,7 @@ func (c *choices) form() url.Values {
 	}
 	tags := func() {
 		for i := range c.next() % 3 {
-			set(fmt.Sprintf("Tags.member.%d.Key", i+1), c.of("a", "A", "b", "aws:c"))
+			set(fmt.Sprintf("Tags.member.%d.Key", i+1), c.of("a", "A", "b", "aws:c", "i", "\u0130", "\u212a", "k"))
 			set(fmt.Sprintf("Tags.member.%d.Value", i+1), c.of("1", "", "two"))
 		}
 	}
@@ -122,7 +123,7 @@ func (c *choices) form() url.Values {
 		maybe("Path", c.path())
 		maybe("PermissionsBoundary", c.policyARN())
 		maybe("MaxSessionDuration", c.of("3600", "43200", "43201", "900"))
-		maybe("Description", c.of("d", "two\nlines", "# x", ": y"))
+		maybe("Description", c.of("d", "two\nlines", "# x", ": y", "\ttab\nlines", "\r\n"))
 		set("AssumeRolePolicyDocument", c.trust())
 		tags()
 	case 1:
@@ -152,7 +153,7 @@ func (c *choices) form() url.Values {
 		set("Action", "CreatePolicy")
 		set("PolicyName", c.policy())
 		maybe("Path", c.path())
-		maybe("Description", c.of("d", "\td"))
+		maybe("Description", c.of("d", "\td", "\td\n\td", "\u2028"))
 		set("PolicyDocument", c.document())
 		tags()
 	case 9:
@@ -198,7 +199,7 @@ func (c *choices) form() url.Values {
 		set("Action", "CreateOpenIDConnectProvider")
 		set("Url", c.issuer())
 		maybe("ClientIDList.member.1", c.of("sts.amazonaws.com", "a", "A"))
-		maybe("ClientIDList.member.2", c.of("sts.amazonaws.com", "a", "b"))
+		maybe("ClientIDList.member.2", c.of("sts.amazonaws.com", "a", "b", "\ta\nb", strings.Repeat("\u00e9", 255)))
 		maybe("ThumbprintList.member.1", c.of("0123456789012345678901234567890123456789", "ABCDEFABCDEFABCDEFABCDEFABCDEFABCDEFABCD"))
 		tags()
 	case 22:
@@ -235,7 +236,7 @@ func (c *choices) eks() (method, path, body string) {
 		return "POST", cluster + "/update-config", fmt.Sprintf(`{"accessConfig":{"authenticationMode":%q}}`, c.of("API", "CONFIG_MAP", "API_AND_CONFIG_MAP"))
 	case 4, 5:
 		return "POST", cluster + "/access-entries", fmt.Sprintf(`{"principalArn":%q,"kubernetesGroups":[%q,%q],"username":%q,"type":%q,"tags":{%q:%q}}`,
-			c.principal(), c.of("a", "g:1", "system:masters"), c.of("b", "a"), c.of("ada", "", "u:{{SessionName}}", "system:node:x"),
+			c.principal(), c.of("a", "g:1", "system:masters", "\ta\nb"), c.of("b", "a"), c.of("ada", "", "u:{{SessionName}}", "system:node:x"),
 			c.of("STANDARD", "EC2_LINUX", "FARGATE_LINUX", "EC2_WINDOWS", "EC2", "HYBRID_LINUX"), c.of("a", "A"), c.of("1", ""))
 	case 6:
 		return "POST", entry, fmt.Sprintf(`{"kubernetesGroups":[%q],"username":%q}`, c.of("a", "g"), c.of("ada", "", "u:{{SessionName}}"))

@@ -148,3 +148,14 @@ func TestServerWithoutTokensHasNoWebIdentity(t *testing.T) {
 	s := localtest.ServeDefault(t)
 	localtest.IsAPIError(t, assumeAsPod(t, s, appARN, "e30.e30.e30"), 400, "InvalidAction", "Could not find operation AssumeRoleWithWebIdentity")
 }
+
+// A provider without client ids is there, and accepts no audience.
+func TestProviderWithoutClientIDs(t *testing.T) {
+	t.Parallel()
+	s, i := serveIssuer(t)
+	token := i.token(t, "default", "app", "sts.amazonaws.com")
+	iamCall(t, s, "CreateOpenIDConnectProvider", "Url", i.URL())
+	localtest.IsAPIError(t, assumeAsPod(t, s, appARN, token), 400, "InvalidIdentityToken", "Incorrect token audience")
+	exported(t, s)
+	localtest.IsAPIError(t, assumeAsPod(t, s, appARN, token), 400, "InvalidIdentityToken", "Incorrect token audience")
+}

@@ -104,8 +104,8 @@ func (f *localFlags) check(cmd *cobra.Command) error {
 		if err != nil || n < 1 {
 			return cli.Hint(cli.Usage("--quota %s: this is not NAME=NUMBER", q), "such as --quota TrustPolicySize=4096")
 		}
-		if !f.iam.Set(name, n) {
-			return cli.Hint(cli.Usage("--quota %s: there is no such limit", q), "known: %s", strings.Join(iamapi.QuotaNames(), ", "))
+		if err := f.iam.Set(name, n); err != nil {
+			return cli.Usage("--quota %s: %v", q, err)
 		}
 	}
 	return nil
