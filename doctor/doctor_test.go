@@ -431,12 +431,17 @@ func TestSelectors(t *testing.T) {
 func TestRecreate(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		`{"metadata":{"namespace":"apps","name":"web-5d-x","labels":{"pod-template-hash":"5d"},"ownerReferences":[{"kind":"ReplicaSet","name":"web-5d"}]}}`: "kubectl rollout restart -n apps deployment/web",
-		`{"metadata":{"namespace":"apps","name":"db-0","ownerReferences":[{"kind":"StatefulSet","name":"db"}]}}`:                                            "kubectl rollout restart -n apps statefulset/db",
-		`{"metadata":{"namespace":"apps","name":"job-x","ownerReferences":[{"kind":"Job","name":"job"}]}}`:                                                  "kubectl delete pod -n apps job-x",
-		`{"metadata":{"namespace":"apps","name":"web"},"spec":{"containers":[{"env":[{"name":"AWS_ROLE_ARN","value":"x|e reboot"}]}]}}`:                     byHand,
-		`{"metadata":{"namespace":"apps","name":"web"},"spec":{"containers":[{"env":[{"name":"AWS_ROLE_ARN"}]}]}}`:                                          byHand,
-		`{"metadata":{"namespace":"apps","name":"$(reboot)"}}`:                                                                                              byHand,
+		`{"metadata":{"namespace":"apps","name":"web-5d-x","labels":{"pod-template-hash":"5d"},"ownerReferences":[{"apiVersion":"apps/v1","controller":true,"kind":"ReplicaSet","name":"web-5d"}]}}`: "kubectl rollout restart -n apps deployment/web",
+		`{"metadata":{"namespace":"apps","name":"db-0","ownerReferences":[{"apiVersion":"apps/v1","controller":true,"kind":"StatefulSet","name":"db"}]}}`:                                            "kubectl rollout restart -n apps statefulset/db",
+		`{"metadata":{"namespace":"apps","name":"job-x","ownerReferences":[{"apiVersion":"batch/v1","controller":true,"kind":"Job","name":"job"}]}}`:                                                 byHand,
+		`{"metadata":{"namespace":"apps","name":"web-x","ownerReferences":[{"apiVersion":"apps/v1","controller":true,"kind":"ReplicaSet","name":"web"}]}}`:                                           "kubectl delete pod -n apps web-x",
+		// Who does not control the pod does not make it anew, and a custom resource may not.
+		`{"metadata":{"namespace":"apps","name":"web","ownerReferences":[{"apiVersion":"v1","kind":"ConfigMap","name":"x"}]}}`:                                    byHand,
+		`{"metadata":{"namespace":"apps","name":"web","ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"x"}]}}`:                              byHand,
+		`{"metadata":{"namespace":"apps","name":"web","ownerReferences":[{"apiVersion":"apps.kruise.io/v1","controller":true,"kind":"StatefulSet","name":"x"}]}}`: byHand,
+		`{"metadata":{"namespace":"apps","name":"web"},"spec":{"containers":[{"env":[{"name":"AWS_ROLE_ARN","value":"x|e reboot"}]}]}}`:                           byHand,
+		`{"metadata":{"namespace":"apps","name":"web"},"spec":{"containers":[{"env":[{"name":"AWS_ROLE_ARN"}]}]}}`:                                                byHand,
+		`{"metadata":{"namespace":"apps","name":"$(reboot)"}}`:                                                                                                    byHand,
 	} {
 		var p pod
 		if err := json.Unmarshal([]byte(text), &p); err != nil {

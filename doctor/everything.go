@@ -70,7 +70,7 @@ func (d *Doctor) Everything(ctx context.Context) Everything {
 		return e
 	}
 	first := annotated[0].Metadata
-	uncovered := d.examineCoverage(ctx, r, annotated)
+	uncovered, untried := d.examineCoverage(ctx, r, annotated)
 	d.expandAll(ctx, annotated)
 	t := d.examineToken(ctx, r, first.Namespace, first.Name, irsa.ServiceAccount{})
 	w := d.newWard(ctx, r, t, annotated)
@@ -78,6 +78,8 @@ func (d *Doctor) Everything(ctx context.Context) Everything {
 		v := w.look(d.AnnotationPrefix, a.Metadata)
 		if cause := uncovered[v.Namespace]; cause != "" && v.Status != Bad {
 			v.Status, v.Said = Bad, cause
+		} else if untried[v.Namespace] && v.Status == OK {
+			v.Status, v.Said = Unknown, "the webhook was not tried for its namespace"
 		}
 		e.Accounts = append(e.Accounts, v)
 	}

@@ -173,10 +173,11 @@ func (d *Doctor) Pod(ctx context.Context, namespace, name string) Report {
 		return r
 	}
 	// A pod that has its role does not need the webhook any more.
-	mutation := irsa.Settings{AnnotationPrefix: d.AnnotationPrefix}.Mutate(seen, irsa.Grant{ServiceAccount: given})
+	settings := irsa.Settings{AnnotationPrefix: d.AnnotationPrefix}
+	mutation := settings.Mutate(seen, irsa.Grant{ServiceAccount: given})
 	p.skipped = map[string]bool{}
-	for _, c := range mutation.Containers {
-		p.skipped[c.Name] = c.Skipped
+	for _, c := range settings.Mutate(seen, irsa.Grant{ServiceAccount: irsa.ServiceAccount{RoleARN: "any"}}).Containers {
+		p.skipped[c.Name] = c.Skipped // whatever the annotation is
 	}
 	if missing(mutation) {
 		d.examineWebhook(ctx, &r, rehearsal{namespace: namespace, account: account, seen: &p, role: given.RoleARN})
@@ -286,7 +287,7 @@ func (r *Report) staticKeys(p pod) bool {
 			if value, _ := c.variable(name); !p.skipped[c.Name] && (value != "" || c.takes(name)) {
 				found = true
 				r.bad("variables", "container "+c.Name+" has "+name, "the container has static credentials, which win over the role",
-					withoutVariables(p, c.Name, c.staticVariables()...)...)
+					withoutVariables(p, map[string][]string{c.Name: c.staticVariables()})...)
 				break
 			}
 		}
@@ -329,14 +330,19 @@ func (d *Doctor) examineVolume(r *Report, p pod, given irsa.ServiceAccount) {
 		want = given.Audience
 	}
 	good := false
+	unmounted := func(c container) bool {
+		file, ok := c.variable("AWS_WEB_IDENTITY_TOKEN_FILE")
+		volume, _ := c.mounted(file)
+		return ok && volume == ""
+	}
 	for _, c := range p.containers() {
 		file, ok := c.variable("AWS_WEB_IDENTITY_TOKEN_FILE")
 		if !ok || p.skipped[c.Name] {
 			continue
 		}
-		if volume, _ := c.mounted(file); volume == "" {
+		if unmounted(c) {
 			r.follows("volume", "container "+c.Name+" has nothing mounted at "+unixPath(file), "the token file is not there: the variable is set by the pod itself, and no volume",
-				withoutVariables(p, c.Name, "AWS_WEB_IDENTITY_TOKEN_FILE")...)
+				p.withoutTokenFile(unmounted)...)
 			return
 		}
 		good = true
@@ -346,7 +352,9 @@ func (d *Doctor) examineVolume(r *Report, p pod, given irsa.ServiceAccount) {
 		case t.audience == want:
 		case t.audience == "": // the API server's own
 			r.bad("volume", "AWS_WEB_IDENTITY_TOKEN_FILE of container "+t.container+" leads to the ordinary token for the API server", "the pod's template points the SDK at the service account's ordinary token, which is not for AWS: STS says Incorrect token audience",
-				withoutVariables(p, t.container, "AWS_WEB_IDENTITY_TOKEN_FILE")...)
+				p.withoutTokenFile(func(c container) bool {
+					return slices.Contains(p.tokens(), podToken{c.Name, t.volume, ""})
+				})...)
 			return
 		default:
 			r.bad("volume", fmt.Sprintf("the token in the pod is for %q", t.audience), "the token in the pod has another audience than the annotation says: the pod is older, or has a volume of its own", recreate(p, "", want)...)
@@ -356,4 +364,16 @@ func (d *Doctor) examineVolume(r *Report, p pod, given irsa.ServiceAccount) {
 	if good {
 		r.ok("volume", "the token is mounted, for the audience "+want)
 	}
+}
+
+// withoutTokenFile is how to have the pod made anew so that the webhook tells containers
+// where their token is. EKS's gives neither variable to one that has either.
+func (p pod) withoutTokenFile(of func(container) bool) []string {
+	names := map[string][]string{}
+	for _, c := range p.containers() {
+		if !p.skipped[c.Name] && of(c) {
+			names[c.Name] = []string{"AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"}
+		}
+	}
+	return withoutVariables(p, names)
 }

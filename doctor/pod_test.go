@@ -119,7 +119,7 @@ func TestTheOrdinaryToken(t *testing.T) {
 	).Replace(healthyPod)
 	r := examinePod(t, text, nil)
 	causes := r.Causes()
-	if len(causes) != 1 || !strings.Contains(causes[0].Cause, "points the SDK at the service account's ordinary token") || !strings.Contains(strings.Join(causes[0].Fix, ""), `kubectl set env -c app --local -o yaml -f "$saved" AWS_WEB_IDENTITY_TOKEN_FILE- > `) {
+	if len(causes) != 1 || !strings.Contains(causes[0].Cause, "points the SDK at the service account's ordinary token") || !strings.Contains(strings.Join(causes[0].Fix, ""), `kubectl patch --local -o yaml -f "$saved" -p '{"spec":{"containers":[{"env":[{"$patch":"delete","name":"AWS_ROLE_ARN"},{"$patch":"delete","name":"AWS_WEB_IDENTITY_TOKEN_FILE"}],"name":"app"}]}}' > `) {
 		t.Errorf("%+v", causes)
 	}
 	canBePasted(t, r)
@@ -131,9 +131,9 @@ func TestWhatThePodSaysItself(t *testing.T) {
 	t.Parallel()
 	const bare = `{"metadata":{"namespace":"apps","name":"web"`
 	owners := map[string]string{
-		"deployment/web":  bare + `,"ownerReferences":[{"kind":"ReplicaSet","name":"web-5d"}],"labels":{"pod-template-hash":"5d","LABEL":"true"}`,
-		"statefulset/web": bare + `,"ownerReferences":[{"kind":"StatefulSet","name":"web"}],"labels":{"LABEL":"true"}`,
-		"a job":           bare + `,"ownerReferences":[{"kind":"Job","name":"web"}],"labels":{"LABEL":"true"}`,
+		"deployment/web":  bare + `,"ownerReferences":[{"apiVersion":"apps/v1","controller":true,"kind":"ReplicaSet","name":"web-5d"}],"labels":{"pod-template-hash":"5d","LABEL":"true"}`,
+		"statefulset/web": bare + `,"ownerReferences":[{"apiVersion":"apps/v1","controller":true,"kind":"StatefulSet","name":"web"}],"labels":{"LABEL":"true"}`,
+		"a job":           bare + `,"ownerReferences":[{"apiVersion":"batch/v1","controller":true,"kind":"Job","name":"web"}],"labels":{"LABEL":"true"}`,
 		"nobody":          bare + `,"labels":{"LABEL":"true"}`,
 	}
 	for name, c := range map[string]struct {
@@ -141,16 +141,16 @@ func TestWhatThePodSaysItself(t *testing.T) {
 		template, local, hand   string // of the first line of the fix; NAME is the owner
 	}{
 		"keys": {"a", "", `{"name":"AWS_ACCESS_KEY_ID","value":"x"},{"name":"AWS_SECRET_ACCESS_KEY","valueFrom":{"secretKeyRef":{}}},{"name":"AWS_SESSION_TOKEN","value":"x"},`,
-			"kubectl set env -c app -n apps NAME AWS_ACCESS_KEY_ID- AWS_SECRET_ACCESS_KEY- AWS_SESSION_TOKEN-",
-			`kubectl set env -c app --local -o yaml -f "$saved" AWS_ACCESS_KEY_ID- AWS_SECRET_ACCESS_KEY- AWS_SESSION_TOKEN- > "$saved.new" &&`,
-			"# take AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN out of the template of container app, and make the pod anew"},
+			`kubectl patch -n apps NAME -p '{"spec":{"template":{"spec":{"containers":[{"env":[{"$patch":"delete","name":"AWS_ACCESS_KEY_ID"},{"$patch":"delete","name":"AWS_SECRET_ACCESS_KEY"},{"$patch":"delete","name":"AWS_SESSION_TOKEN"}],"name":"app"}]}}}}'`,
+			`kubectl patch --local -o yaml -f "$saved" -p '{"spec":{"containers":[{"env":[{"$patch":"delete","name":"AWS_ACCESS_KEY_ID"},{"$patch":"delete","name":"AWS_SECRET_ACCESS_KEY"},{"$patch":"delete","name":"AWS_SESSION_TOKEN"}],"name":"app"}]}}' > "$saved.new" &&`,
+			"# take AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN out of the template of container app; then make the pod anew"},
 		"skipped containers": {"a", `,"annotations":{"eks.amazonaws.com/skip-containers":"app"}`, "",
 			`kubectl patch -n apps NAME -p '{"spec":{"template":{"metadata":{"annotations":{"eks.amazonaws.com/skip-containers":null}}}}}'`,
-			`kubectl annotate --overwrite --local -o yaml -f "$saved" eks.amazonaws.com/skip-containers- > "$saved.new" &&`,
+			`kubectl patch --local -o yaml -f "$saved" -p '{"metadata":{"annotations":{"eks.amazonaws.com/skip-containers":null}}}' > "$saved.new" &&`,
 			"# the pod's template must have these annotations: no eks.amazonaws.com/skip-containers; then make the pod anew"},
 		"a label": {"eks.amazonaws.com/skip-pod-identity-webhook", "", "",
 			`kubectl patch -n apps NAME -p '{"spec":{"template":{"metadata":{"labels":{"eks.amazonaws.com/skip-pod-identity-webhook":null}}}}}'`,
-			`kubectl label --overwrite --local -o yaml -f "$saved" eks.amazonaws.com/skip-pod-identity-webhook- > "$saved.new" &&`,
+			`kubectl patch --local -o yaml -f "$saved" -p '{"metadata":{"labels":{"eks.amazonaws.com/skip-pod-identity-webhook":null}}}' > "$saved.new" &&`,
 			"# the pod's template must have these labels: no eks.amazonaws.com/skip-pod-identity-webhook; then make the pod anew"},
 	} {
 		for owner, metadata := range owners {
@@ -189,11 +189,11 @@ func TestLabelsThatTheWebhookWants(t *testing.T) {
 		fix            []string // beginnings of the lines that count
 	}{
 		"of the namespace": {selecting("irsa", "In", "on", "yes"), nil, "leaves out the namespace apps: its namespaceSelector wants irsa=on", []string{"kubectl label namespace apps --overwrite irsa=on", "saved="}},
-		"none of a value":  {selecting("team", "NotIn", "navy"), nil, "wants no team", []string{"kubectl label namespace apps --overwrite team-"}},
+		"none of a value":  {selecting("team", "NotIn", "navy"), nil, "wants no team", []string{"# if nothing else goes by these labels: kubectl label namespace apps --overwrite team-"}},
 		"of its name":      {selecting("kubernetes.io/metadata.name", "NotIn", "apps"), nil, "wants no kubernetes.io/metadata.name", []string{"kubectl get mutatingwebhookconfigurations -o yaml # the namespace is left out by its name"}},
-		"of the pod":       {nil, selecting("on", "Exists"), "leaves out a pod of these labels: its objectSelector wants on=true", []string{"saved=", `kubectl label --overwrite --local -o yaml -f "$saved" on=true > `}},
+		"of the pod":       {nil, selecting("on", "Exists"), "leaves out a pod of these labels: its objectSelector wants on=true", []string{"saved=", `kubectl patch --local -o yaml -f "$saved" -p '{"metadata":{"labels":{"on":"true"}}}' > `}},
 		"of one of two":    {selecting("irsa", "Exists"), nil, "its namespaceSelector wants irsa=true", []string{"kubectl label namespace apps --overwrite irsa=true"}},
-		"of both":          {selecting("irsa", "Exists"), selecting("off", "DoesNotExist"), "its namespaceSelector wants irsa=true", []string{"kubectl label namespace apps --overwrite irsa=true", "saved=", `kubectl label --overwrite --local -o yaml -f "$saved" off- > `}},
+		"of both":          {selecting("irsa", "Exists"), selecting("off", "DoesNotExist"), "its namespaceSelector wants irsa=true", []string{"kubectl label namespace apps --overwrite irsa=true", "saved=", `kubectl patch --local -o yaml -f "$saved" -p '{"metadata":{"labels":{"off":null}}}' > `}},
 	} {
 		r := examinePod(t, bare, func(cl cluster) {
 			cl.objects["namespace /apps"] = map[string]any{"metadata": map[string]any{"labels": map[string]string{"team": "navy", "kubernetes.io/metadata.name": "apps"}}}
@@ -227,9 +227,9 @@ func selecting(key, operator string, values ...string) map[string]any {
 // A Deployment whose own template names a role is told so with the rollout.
 func TestARoleOfTheTemplate(t *testing.T) {
 	t.Parallel()
-	text := strings.NewReplacer(`{"metadata":{"namespace":"apps","name":"web"`, `{"metadata":{"namespace":"apps","name":"web-5d-x","labels":{"pod-template-hash":"5d"},"ownerReferences":[{"kind":"ReplicaSet","name":"web-5d"}]`, "role/web", "role/old").Replace(healthyPod)
+	text := strings.NewReplacer(`{"metadata":{"namespace":"apps","name":"web"`, `{"metadata":{"namespace":"apps","name":"web-5d-x","labels":{"pod-template-hash":"5d"},"ownerReferences":[{"apiVersion":"apps/v1","controller":true,"kind":"ReplicaSet","name":"web-5d"}]`, "role/web", "role/old").Replace(healthyPod)
 	causes := examinePod(t, text, nil).Causes()
-	if len(causes) != 1 || !slices.Equal(causes[0].Fix, []string{"kubectl set env -n apps deployment/web AWS_ROLE_ARN-", "kubectl rollout restart -n apps deployment/web"}) {
+	if len(causes) != 1 || !slices.Equal(causes[0].Fix, []string{`kubectl patch -n apps deployment/web -p '{"spec":{"template":{"spec":{"containers":[{"env":[{"$patch":"delete","name":"AWS_ROLE_ARN"}],"name":"app"}]}}}}'`, "kubectl rollout restart -n apps deployment/web"}) {
 		t.Errorf("%+v", causes)
 	}
 }

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -12,17 +13,23 @@ func recreate(p pod, role, audience string) []string {
 	namespace := p.Metadata.Namespace
 	if owner := p.owner(); owner != "" {
 		fix := []string{command("kubectl", "rollout", "restart", "-n", namespace, owner)}
-		if p.hasOtherRole(role) { // its template may say so
-			fix = append([]string{command("kubectl", "set", "env", "-n", namespace, owner, "AWS_ROLE_ARN-")}, fix...)
+		other := map[string][]string{}
+		for _, c := range p.containers() {
+			if p.hasOtherRole(c, role) { // its template may say so
+				other[c.Name] = []string{"AWS_ROLE_ARN"}
+			}
+		}
+		if len(other) > 0 {
+			fix = append(withoutVariables(p, other), fix...)
 		}
 		return fix
 	}
-	if len(p.Metadata.OwnerReferences) > 0 {
+	if p.isRemade() {
 		return []string{command("kubectl", "delete", "pod", "-n", namespace, p.Metadata.Name)}
 	}
 	edits, ok := p.edits(role, audience)
 	switch {
-	case !ok || !p.isPlain():
+	case len(p.Metadata.OwnerReferences) > 0 || !ok || !p.isPlain():
 		return []string{byHand}
 	case len(edits) == 0:
 		return replace(p, "")
@@ -36,11 +43,20 @@ func recreate(p pod, role, audience string) []string {
 
 const byHand = "# make the pod anew from its own manifest"
 
+// isRemade reports whether a controller makes another pod when this one is deleted. A Job
+// may count it as a failure, and who else owns a pod may not make it anew.
+func (p pod) isRemade() bool {
+	return slices.ContainsFunc(p.Metadata.OwnerReferences, func(o ownerReference) bool {
+		return o.Controller && (o.Kind == "ReplicaSet" || o.Kind == "ReplicationController")
+	})
+}
+
 // owner is what has the template that the pod was made of, and rolls out changes of it;
 // "" if there is none that is known.
 func (p pod) owner() string {
 	for _, o := range p.Metadata.OwnerReferences {
 		switch name, _, _ := cutLast(o.Name, "-"); {
+		case o.APIVersion != "apps/v1" || !o.Controller:
 		case o.Kind == "StatefulSet" || o.Kind == "DaemonSet":
 			return strings.ToLower(o.Kind) + "/" + o.Name
 		case o.Kind == "ReplicaSet" && p.Metadata.Labels["pod-template-hash"] != "":
@@ -50,25 +66,38 @@ func (p pod) owner() string {
 	return ""
 }
 
-// hasOtherRole reports whether the pod was given another role than this one.
-func (p pod) hasOtherRole(role string) bool {
-	return role != "" && slices.ContainsFunc(p.containers(), func(c container) bool {
-		was, set := c.variable("AWS_ROLE_ARN")
-		return set && was != role && !p.skipped[c.Name]
-	})
+// hasOtherRole reports whether a container was given another role than this one.
+func (p pod) hasOtherRole(c container, role string) bool {
+	was, set := c.variable("AWS_ROLE_ARN")
+	return role != "" && set && was != role && !p.skipped[c.Name] && !c.takes("AWS_ROLE_ARN")
 }
 
-// withoutVariables is how to have the pod made anew without variables of a container.
-func withoutVariables(p pod, container string, names ...string) []string {
-	edit := []string{"set", "env", "-c", container}
-	remove := make([]string, len(names))
-	for i, name := range names {
-		remove[i] = name + "-"
+// withoutVariables is how to have the pod made anew without variables, by container.
+func withoutVariables(p pod, names map[string][]string) []string {
+	type object = map[string]any
+	patch := object{}
+	add := func(field string, containers []container) {
+		var list []object
+		for _, c := range containers {
+			var env []object
+			for _, name := range names[c.Name] {
+				env = append(env, object{"name": name, "$patch": "delete"})
+			}
+			if env != nil {
+				list = append(list, object{"name": c.Name, "env": env})
+			}
+		}
+		if list != nil {
+			patch[field] = list
+		}
 	}
-	if owner := p.owner(); owner != "" {
-		return []string{command(slices.Concat([]string{"kubectl"}, edit, []string{"-n", p.Metadata.Namespace, owner}, remove)...)}
+	add("initContainers", p.Spec.InitContainers)
+	add("containers", p.Spec.Containers)
+	var hand []string
+	for _, c := range slices.Sorted(maps.Keys(names)) {
+		hand = append(hand, strings.Join(names[c], " and ")+" out of the template of container "+c)
 	}
-	return p.edited("# take "+strings.Join(names, " and ")+" out of the template of container "+container+", and make the pod anew", edit, remove)
+	return p.patched("# take "+strings.Join(hand, ", and ")+"; then make the pod anew", object{"spec": patch})
 }
 
 // relabelled is how to have the pod made anew with changes of its labels or annotations,
@@ -82,25 +111,30 @@ func relabelled(p pod, field string, changes ...string) []string {
 			values[strings.TrimSuffix(change, "-")] = nil
 		}
 	}
-	if owner := p.owner(); owner != "" {
-		type object = map[string]any
-		patch, err := json.Marshal(object{"spec": object{"template": object{"metadata": object{field: values}}}})
-		if err != nil { // strings have a JSON form
-			panic(err)
-		}
-		return []string{command("kubectl", "patch", "-n", p.Metadata.Namespace, owner, "-p", string(patch))}
-	}
-	verb := map[string]string{"labels": "label", "annotations": "annotate"}[field]
-	return p.edited("# the pod's template must have these "+field+": "+describe(changes)+"; then make the pod anew", []string{verb, "--overwrite"}, changes)
+	return p.patched(wantedOfTemplate(field, changes), map[string]any{"metadata": map[string]any{field: values}})
 }
 
-// edited makes a pod anew as a subcommand of kubectl edits it, if nobody else has made
-// it: who has would make it as it was.
-func (p pod) edited(byHand string, subcommand, change []string) []string {
-	if len(p.Metadata.OwnerReferences) > 0 || !p.isPlain() {
+func wantedOfTemplate(field string, changes []string) string {
+	return "# the pod's template must have these " + field + ": " + describe(changes) + "; then make the pod anew"
+}
+
+// patched makes a pod anew with a strategic merge patch: of the template of whoever made
+// it, or of itself, if nobody has: who has would make it as it was.
+func (p pod) patched(byHand string, patch map[string]any) []string {
+	owner := p.owner()
+	if owner != "" {
+		patch = map[string]any{"spec": map[string]any{"template": patch}}
+	}
+	text, err := json.Marshal(patch)
+	switch {
+	case err != nil: // strings have a JSON form
+		panic(err)
+	case owner != "":
+		return []string{command("kubectl", "patch", "-n", p.Metadata.Namespace, owner, "-p", string(text))}
+	case len(p.Metadata.OwnerReferences) > 0 || !p.isPlain():
 		return []string{byHand}
 	}
-	return replace(p, command(append([]string{"kubectl"}, subcommand...)...)+` --local -o yaml -f "$saved" `+command(change...))
+	return replace(p, `kubectl patch --local -o yaml -f "$saved" `+command("-p", string(text)))
 }
 
 // replace makes a pod anew that nobody else would, as a command writes it who reads what

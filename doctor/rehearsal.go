@@ -88,7 +88,9 @@ func (d *Doctor) examineRehearsed(r *Report, covering []webhook, about rehearsal
 	w := covering[0]
 	role, ok := p.Spec.Containers[0].variable("AWS_ROLE_ARN")
 	conditional := !slices.ContainsFunc(covering, func(w webhook) bool { return len(w.MatchConditions) == 0 })
-	about.others = slices.DeleteFunc(about.others, func(w webhook) bool { return w.leavesOutByName(about) })
+	about.others = slices.DeleteFunc(about.others, func(w webhook) bool { // those that are for other namespaces
+		return w.leavesOutByName(about) || !w.NamespaceSelector.gentle(about.labels)
+	})
 	switch {
 	case p.agentURL() != "":
 		r.ok("webhook", registered)

@@ -34,14 +34,18 @@ type objectMeta struct {
 	Annotations       map[string]string `json:"annotations"`
 	Labels            map[string]string `json:"labels"`
 	CreationTimestamp time.Time         `json:"creationTimestamp"`
-	OwnerReferences   []struct {
-		Kind string `json:"kind"`
-		Name string `json:"name"`
-	} `json:"ownerReferences"`
-	ManagedFields []struct {
+	OwnerReferences   []ownerReference  `json:"ownerReferences"`
+	ManagedFields     []struct {
 		Time     time.Time       `json:"time"`
 		FieldsV1 json.RawMessage `json:"fieldsV1"`
 	} `json:"managedFields"`
+}
+
+type ownerReference struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Name       string `json:"name"`
+	Controller bool   `json:"controller"`
 }
 
 // changed is when an annotation was set last, as far as its managers tell; zero if

@@ -42,36 +42,72 @@ type webhook struct {
 // selector is a LabelSelector (meta/v1).
 type selector struct {
 	MatchLabels      map[string]string `json:"matchLabels"`
-	MatchExpressions []struct {
-		Key      string   `json:"key"`
-		Operator string   `json:"operator"`
-		Values   []string `json:"values"`
-	} `json:"matchExpressions"`
+	MatchExpressions []requirement     `json:"matchExpressions"`
+}
+
+type requirement struct {
+	Key      string   `json:"key"`
+	Operator string   `json:"operator"`
+	Values   []string `json:"values"`
 }
 
 func (s selector) matches(labels map[string]string) bool { return len(s.wants(labels)) == 0 }
 
 // wants is what must change of labels for the selector to match them, as kubectl label
-// takes it: key=value, or key- for one to remove.
+// takes it: key=value, or key- for one to remove; one change for each key, that all the
+// selector asks of the key agrees with, if there is such a one.
 func (s selector) wants(labels map[string]string) (changes []string) {
-	for _, key := range slices.Sorted(maps.Keys(s.MatchLabels)) {
-		if got, ok := labels[key]; !ok || got != s.MatchLabels[key] {
-			changes = append(changes, key+"="+s.MatchLabels[key])
-		}
+	keys, values := map[string]bool{}, map[string][]string{}
+	for key, value := range s.MatchLabels {
+		keys[key], values[key] = true, []string{value}
 	}
 	for _, e := range s.MatchExpressions {
-		value, has := labels[e.Key]
-		in := has && slices.Contains(e.Values, value)
-		switch {
-		case e.Operator == "In" && !in:
-			changes = append(changes, e.Key+"="+strings.Join(e.Values[:min(1, len(e.Values))], ""))
-		case e.Operator == "Exists" && !has:
-			changes = append(changes, e.Key+"=true")
-		case e.Operator == "NotIn" && in, e.Operator == "DoesNotExist" && has:
-			changes = append(changes, e.Key+"-")
+		keys[e.Key] = true
+		if e.Operator == "In" {
+			values[e.Key] = append(values[e.Key], e.Values...)
 		}
 	}
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		if value, has := labels[key]; s.takes(key, value, has) {
+			continue
+		}
+		change := key + "-" // which nothing may be mended by, if the selector is for nothing at all
+		for _, value := range append(values[key], "true", "on") {
+			if s.takes(key, value, true) && !s.takes(key, "", false) {
+				change = key + "=" + value
+				break
+			}
+		}
+		changes = append(changes, change)
+	}
 	return changes
+}
+
+// gentle reports whether what the selector wants of labels only adds new ones, and takes
+// out those that are for it: others mean something to somebody.
+func (s selector) gentle(labels map[string]string) bool {
+	return !slices.ContainsFunc(s.wants(labels), func(change string) bool {
+		if key, _, set := strings.Cut(change, "="); set {
+			_, has := labels[key]
+			return has
+		}
+		key := strings.TrimSuffix(change, "-")
+		return !slices.ContainsFunc(s.MatchExpressions, func(e requirement) bool { return e.Key == key && e.Operator == "DoesNotExist" })
+	})
+}
+
+// takes reports whether the selector matches a label of a key, as far as that goes.
+func (s selector) takes(key, value string, has bool) bool {
+	if want, ok := s.MatchLabels[key]; ok && (!has || value != want) {
+		return false
+	}
+	for _, e := range s.MatchExpressions {
+		in := has && slices.Contains(e.Values, value)
+		if e.Key == key && (e.Operator == "In" && !in || e.Operator == "NotIn" && in || e.Operator == "Exists" && !has || e.Operator == "DoesNotExist" && has) {
+			return false
+		}
+	}
+	return true
 }
 
 // examineWebhook looks for the pod identity webhook: whether it is registered for
@@ -132,10 +168,14 @@ func (w webhook) leavesOutByName(about rehearsal) bool {
 // leftOut notes that no webhook is asked about the namespace and the pod, and which
 // labels would change that for the one that is nearest.
 func (r *Report) leftOut(about rehearsal) {
-	nearest := slices.MinFunc(about.others, func(a, b webhook) int {
-		ofA, _ := a.wants(about)
-		ofB, _ := b.wants(about)
-		return cmp.Compare(len(ofA), len(ofB))
+	others := slices.DeleteFunc(slices.Clone(about.others), func(w webhook) bool { return w.leavesOutByName(about) })
+	if len(others) == 0 {
+		others = about.others
+	}
+	nearest := slices.MinFunc(others, func(a, b webhook) int {
+		ofA, podA := a.wants(about)
+		ofB, podB := b.wants(about)
+		return cmp.Or(cmp.Compare(len(ofA), len(ofB)), cmp.Compare(len(podA), len(podB)))
 	})
 	ofNamespace, ofPod := nearest.wants(about)
 	what, selector, wants := "the namespace "+about.namespace, "namespaceSelector", ofNamespace
@@ -148,9 +188,15 @@ func (r *Report) leftOut(about rehearsal) {
 		fix = []string{"kubectl get mutatingwebhookconfigurations -o yaml # the namespace is left out by its name, which cannot change"}
 	default:
 		if len(ofNamespace) > 0 {
-			fix = append(fix, command(append([]string{"kubectl", "label", "namespace", about.namespace, "--overwrite"}, ofNamespace...)...))
+			line := command(append([]string{"kubectl", "label", "namespace", about.namespace, "--overwrite"}, ofNamespace...)...)
+			if !nearest.NamespaceSelector.gentle(about.labels) {
+				line = "# if nothing else goes by these labels: " + line
+			}
+			fix = append(fix, line)
 		}
-		if len(ofPod) > 0 {
+		if len(ofPod) > 0 && !nearest.ObjectSelector.gentle(about.seen.Metadata.Labels) {
+			fix = append(fix, wantedOfTemplate("labels", ofPod))
+		} else if len(ofPod) > 0 {
 			fix = append(fix, relabelled(*about.seen, "labels", ofPod...)...)
 		} else if about.seen != nil {
 			fix = append(fix, recreate(*about.seen, "", "")...)

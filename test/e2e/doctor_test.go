@@ -317,7 +317,7 @@ END
 		}
 		sh("kubectl delete pod -n NAMESPACE web --force 2>/dev/null\nkubectl create -f - <<'END'\n" +
 			`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web","namespace":"NAMESPACE","labels":{"app":"web","pod-template-hash":"5d"},"annotations":{"` + annotation + `":"app"},` +
-			`"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"web-5d","uid":"00000000-0000-0000-0000-000000000000"}]},` +
+			`"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","controller":true,"name":"web-5d","uid":"00000000-0000-0000-0000-000000000000"}]},` +
 			`"spec":{"serviceAccountName":"web","containers":[{"name":"app","image":"app","env":` + env + `}]}}` + "\nEND\n")
 		d := diagnose(t, p.client, "pod", p.namespace+"/web")
 		if len(d.causes) != 1 || d.causes[0] != step.cause {
