@@ -128,7 +128,9 @@ func foldKey(key string) string {
 // eksTags checks those of EKS, whose keys may.
 //
 // Source: "Tagging basics" in the EKS user guide.
-func (c *checker) eksTags(tags []Tag, path string) { c.tagsBy(strings.Clone, tags, path) }
+func (c *checker) eksTags(tags []Tag, path string) {
+	c.tagsBy(func(key string) string { return key }, tags, path)
+}
 
 // tagsBy checks tags, of which no two have the same key by what key makes of it.
 func (c *checker) tagsBy(key func(string) string, tags []Tag, path string) {

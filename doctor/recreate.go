@@ -161,10 +161,10 @@ func replace(p pod, edit string) []string {
 func (p pod) edits(role, audience string) (scripts []string, ok bool) {
 	roles, audiences := "", ""
 	for _, c := range p.containers() {
-		was, set := c.variable("AWS_ROLE_ARN")
-		if !set || role == "" || was == role || p.skipped[c.Name] || c.takes("AWS_ROLE_ARN") {
+		if !p.hasOtherRole(c, role) {
 			continue
 		}
+		was, _ := c.variable("AWS_ROLE_ARN")
 		line, plain := yamlValue("value", was)
 		if !plain || !isPlain(role) {
 			return nil, false
